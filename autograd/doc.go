@@ -1,0 +1,33 @@
+// Package autograd builds graphs of tensor operations, extends them with gradients, and
+// compiles them into programs that run again and again without allocating.
+//
+// The way of a training step:
+//
+//	g := autograd.NewGraph()
+//	x := g.Input("images", 64, 28, 28, 1)       // filled before each run
+//	w := g.Variable("weight", weights)          // lives outside the program
+//	loss := autograd.CrossEntropy(model(x, w), g.Input("labels", 64), 0)
+//	grads, err := autograd.Grad(loss, []*autograd.Node{w})
+//	p, err := autograd.Compile(autograd.Options{Outputs: append(grads, loss)})
+//	copy(p.Tensor(x).Data(), batch)
+//	p.Run(step)
+//	p.Tensor(grads[0])                          // the gradient
+//
+// A [Graph] is a list of [Node] values in topological order. A node is an input, a variable, a constant, or an
+// operation on earlier nodes; its shape is known when it is made. Every operation stands in one file
+// (op_*.go) with its shape rule, its exact work, its execution, its gradient and its test cases; a
+// new one is a new file and a line in cases.go. The interface is [Op].
+//
+// Gradients are nodes like any other: [Grad] walks the graph backwards, asks each operation for the
+// nodes that compute its inputs' gradients, and adds up what meets at one node. Broadcasting is a node
+// of its own, so its reversal (a sum) needs no special case.
+//
+// [Compile] drops what the outputs do not need, plans one arena for all values by their life times, lets
+// element-wise operations write over an input that nobody reads later, and turns each operation into
+// steps: a routine of the CPU level's table over a fixed number of parts. The partition follows from the
+// shapes alone and partial sums are added in a fixed order, so a program gives the same bits
+// on any number of threads.
+//
+// Misuse of shapes while a graph is built panics with a [*ShapeError]; [Build], [Grad] and [Compile] return it as
+// an error instead. All values are float32, channels last; class labels are indices stored as floats.
+package autograd

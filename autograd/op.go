@@ -1,0 +1,107 @@
+package autograd
+
+import "github.com/nasbench-go/nasbench/tensor"
+
+// Op is an operation: a small immutable value that holds the attributes (stride, groups, axis ...).
+// Everything about it stands in its own file.
+//
+// An operation may also implement
+//
+//	View(in) int          // the output is input 0, from this element on: no copy
+//	InPlace() []int       // inputs that the output may be written over
+//	Workspace(in, out) int // floats of memory that it needs while it runs
+//	Writes() []int        // inputs (variables) that it writes to; see [Graph] effects
+type Op interface {
+	// Name is the field's word for the operation, such as "conv2d".
+	Name() string
+	// Shape returns the output's shape. It panics with a *ShapeError if the inputs do not fit.
+	Shape(in []tensor.Shape) tensor.Shape
+	// Work returns the exact cost of one execution.
+	Work(in []tensor.Shape, out tensor.Shape) Work
+	// Emit adds the execution to a program.
+	Emit(e *Emitter)
+	// Grad adds the nodes that compute the gradients of the loss for n's inputs from dy, its
+	// gradient for n. A nil entry means that the input has no gradient.
+	Grad(n, dy *Node) []*Node
+}
+
+type viewer interface {
+	View(in []tensor.Shape) (offset int)
+}
+
+type inPlacer interface {
+	InPlace() []int
+}
+
+type workspacer interface {
+	Workspace(in []tensor.Shape, out tensor.Shape) int
+}
+
+type writer interface {
+	Writes() []int
+}
+
+// Work is the cost of an operation. MACs are multiply-accumulate pairs of convolutions and matrix
+// products, padded taps counted; each is 2 of the FLOPs. Bytes are what the operation
+// reads and writes once: its inputs and its output.
+type Work struct {
+	FLOPs, MACs, Bytes int64
+}
+
+// flops returns the work of an operation that reads its inputs and writes its output
+// once.
+func flops(n int, in []tensor.Shape, out tensor.Shape) Work {
+	b := out.Elements()
+	for _, s := range in {
+		b += s.Elements()
+	}
+	return Work{FLOPs: int64(n), Bytes: 4 * int64(b)}
+}
+
+// macs is like flops for n multiply-accumulate pairs.
+func macs(n int, in []tensor.Shape, out tensor.Shape) Work {
+	w := flops(2*n, in, out)
+	w.MACs = int64(n)
+	return w
+}
+
+// Summary is the cost of a graph.
+type Summary struct {
+	FLOPs, MACs, Bytes int64
+	Params             int64 // elements of the trainable variables: those that no operation keeps as running statistics
+	ActivationBytes    int64 // outputs of all operations, views excluded: what training must keep without fusion
+}
+
+// Summarize adds up the work of all nodes that the outputs need.
+func Summarize(outputs ...*Node) Summary {
+	var s Summary
+	statistics := map[*Node]bool{}
+	nodes := needed(outputs)
+	for _, n := range nodes {
+		if b, ok := n.op.(*batchNorm); ok && !b.training {
+			statistics[n.in[3]], statistics[n.in[4]] = true, true
+		}
+		if w, ok := n.op.(writer); ok {
+			for _, i := range w.Writes() {
+				statistics[n.in[i]] = true
+			}
+		}
+	}
+	for _, n := range nodes {
+		switch n.kind {
+		case variableNode:
+			if !statistics[n] {
+				s.Params += int64(n.shape.Elements())
+			}
+		case opNode:
+			w := n.op.Work(shapesOf(n.in), n.shape)
+			s.FLOPs += w.FLOPs
+			s.MACs += w.MACs
+			s.Bytes += w.Bytes
+			if _, view := n.op.(viewer); !view {
+				s.ActivationBytes += 4 * int64(n.shape.Elements())
+			}
+		}
+	}
+	return s
+}

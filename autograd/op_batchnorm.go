@@ -1,0 +1,269 @@
+package autograd
+
+import (
+	"math"
+
+	"github.com/nasbench-go/nasbench/kernels"
+	"github.com/nasbench-go/nasbench/tensor"
+)
+
+// BatchNormOptions are the attributes of a batch normalisation. Zero values mean
+// inference, momentum 0.1 and epsilon 1e-5.
+type BatchNormOptions struct {
+	Training bool
+	Momentum float32 // share of a new batch in the running statistics
+	Epsilon  float32 // added to the variance
+}
+
+// BatchNorm normalises every channel of x (..., C) and scales it by gamma and beta (C each): Ioffe and
+// Szegedy 2015, algorithm 1. In training the statistics are those of the batch, with the biased variance,
+// and a run moves runningMean and runningVar (variables of C each, unbiased variance) towards them; in inference the running statistics
+// are used and stay as they are.
+func BatchNorm(x, gamma, beta, runningMean, runningVar *Node, o BatchNormOptions) *Node {
+	if o.Momentum == 0 {
+		o.Momentum = 0.1
+	}
+	if o.Epsilon == 0 {
+		o.Epsilon = 1e-5
+	}
+	if !o.Training {
+		return apply(&batchNorm{epsilon: o.Epsilon}, x, gamma, beta, runningMean, runningVar)
+	}
+	stats := apply(&moments{}, x)
+	mean, variance := row(stats, 0), row(stats, 1)
+	g := x.graph
+	g.effects = append(g.effects, apply(&updateStatistics{o.Momentum, x.shape.Rows()}, stats, runningMean, runningVar))
+	return apply(&batchNorm{epsilon: o.Epsilon, training: true}, x, gamma, beta, mean, variance)
+}
+
+// moments returns the mean and the biased variance of every channel: 2, C.
+type moments struct{}
+
+func (*moments) Name() string { return "moments" }
+
+func (m *moments) Shape(in []tensor.Shape) tensor.Shape {
+	if len(in[0]) < 2 || in[0].Elements() == 0 {
+		misuse(m.Name(), in, "needs at least one row of channels")
+	}
+	return tensor.Shape{2, in[0].Last()}
+}
+
+func (*moments) Work(in []tensor.Shape, out tensor.Shape) Work {
+	return flops(4*in[0].Elements(), in, out)
+}
+
+func (*moments) Workspace(in []tensor.Shape, out tensor.Shape) int {
+	return out.Elements() * channelParts(in[0])
+}
+
+// channelParts returns into how many parts of rows a reduction to channels is divided.
+func channelParts(x tensor.Shape) int {
+	return reduceParts(x.Rows(), x.Elements(), grain)
+}
+
+func (*moments) Emit(e *Emitter) {
+	x, out, ws, of := e.In(0), e.Out(), e.workspace, e.Table.ChannelMoments
+	rows, c, parts := e.InShape(0).Rows(), e.InShape(0).Last(), channelParts(e.InShape(0))
+	e.Step(parts, func(part int, _ []float32) {
+		lo, hi := kernels.Range(part, parts, rows)
+		p := ws[2*c*part : 2*c*(part+1)]
+		of(p[:c], p[c:], x[lo*c:hi*c], hi-lo, c)
+	})
+	e.Step(1, func(int, []float32) { mergeMoments(out[:c], out[c:], ws, rows, parts) })
+}
+
+// mergeMoments combines the means and squared deviations of parts of the rows (Chan, Golub and LeVeque
+// 1983, formula 2.1) and divides by the rows.
+func mergeMoments(mean, variance, ws []float32, rows, parts int) {
+	c := len(mean)
+	for j := range c {
+		var n, m, m2 float64
+		for part := range parts {
+			lo, hi := kernels.Range(part, parts, rows)
+			k := float64(hi - lo)
+			pm, pm2 := float64(ws[2*c*part+j]), float64(ws[2*c*part+c+j])
+			d := pm - m
+			m += d * k / (n + k)
+			m2 += pm2 + d*d*n*k/(n+k)
+			n += k
+		}
+		mean[j], variance[j] = float32(m), float32(m2/n)
+	}
+}
+
+// Grad is nil: batchNorm differentiates through its statistics itself.
+func (*moments) Grad(_, _ *Node) []*Node { return []*Node{nil} }
+
+// updateStatistics moves running statistics towards those of a batch.
+type updateStatistics struct {
+	momentum float32
+	rows     int
+}
+
+func (*updateStatistics) Name() string { return "update_statistics" }
+
+func (u *updateStatistics) Shape(in []tensor.Shape) tensor.Shape {
+	c := in[0].Last()
+	if !in[1].Equal(tensor.Shape{c}) || !in[2].Equal(tensor.Shape{c}) {
+		misuse("batch_norm", in, "the running statistics need %d channels", c)
+	}
+	return tensor.Shape{0}
+}
+
+func (*updateStatistics) Work(in []tensor.Shape, out tensor.Shape) Work {
+	return flops(3*in[0].Elements(), in, out)
+}
+
+func (*updateStatistics) Writes() []int           { return []int{1, 2} }
+func (*updateStatistics) Grad(_, _ *Node) []*Node { return []*Node{nil, nil, nil} }
+
+func (u *updateStatistics) Emit(e *Emitter) {
+	stats, mean, variance, lerp := e.In(0), e.In(1), e.In(2), e.Table.Lerp
+	c, t := len(mean), u.momentum
+	unbias := float32(1)
+	if u.rows > 1 {
+		unbias = float32(float64(u.rows) / float64(u.rows-1))
+	}
+	e.Step(1, func(int, []float32) {
+		lerp(mean, stats[:c], t)
+		for j, v := range stats[c:] {
+			variance[j] += t * (v*unbias - variance[j])
+		}
+	})
+}
+
+// batchNorm is (x-mean)/sqrt(variance+epsilon)*gamma + beta, with statistics that in training are those of x.
+type batchNorm struct {
+	epsilon  float32
+	training bool
+}
+
+func (*batchNorm) Name() string { return "batch_norm" }
+
+func (b *batchNorm) Shape(in []tensor.Shape) tensor.Shape {
+	c := in[0].Last()
+	for _, s := range in[1:] {
+		if !s.Equal(tensor.Shape{c}) {
+			misuse(b.Name(), in, "scale, shift and statistics need %d channels", c)
+		}
+	}
+	return in[0]
+}
+
+func (*batchNorm) Work(in []tensor.Shape, out tensor.Shape) Work {
+	return flops(2*out.Elements(), in, out)
+}
+func (*batchNorm) Workspace(in []tensor.Shape, _ tensor.Shape) int { return in[1].Elements() }
+
+func (b *batchNorm) Emit(e *Emitter) {
+	x, gamma, beta, mean, variance := e.In(0), e.In(1), e.In(2), e.In(3), e.In(4)
+	y, scale, normalize := e.Out(), e.workspace, e.Table.Normalize
+	c, eps := len(gamma), b.epsilon
+	e.Step(1, func(int, []float32) {
+		for j := range scale {
+			scale[j] = gamma[j] * invStd(variance[j], eps)
+		}
+	})
+	e.Rows(e.OutShape().Rows(), c, func(lo, hi int) {
+		normalize(y[lo*c:hi*c], x[lo*c:hi*c], mean, scale, beta, hi-lo, c)
+	})
+}
+
+func invStd(variance, epsilon float32) float32 {
+	return float32(1 / math.Sqrt(float64(variance)+float64(epsilon)))
+}
+
+func (b *batchNorm) Grad(n, dy *Node) []*Node {
+	x, gamma, mean, variance := n.in[0], n.in[1], n.in[3], n.in[4]
+	sums := apply(&batchNormReduce{b: *b}, dy, x, mean, variance)
+	dx := apply(&batchNormGrad{b: *b}, dy, x, gamma, mean, variance, sums)
+	return []*Node{dx, row(sums, 1), row(sums, 0), nil, nil}
+}
+
+// batchNormReduce returns the gradients of beta and of gamma: 2, C.
+type batchNormReduce struct {
+	noGrad
+	b batchNorm
+}
+
+func (*batchNormReduce) Name() string { return "batch_norm_reduce" }
+func (*batchNormReduce) Shape(in []tensor.Shape) tensor.Shape {
+	return tensor.Shape{2, in[0].Last()}
+}
+func (*batchNormReduce) Work(in []tensor.Shape, out tensor.Shape) Work {
+	return flops(4*in[0].Elements(), in, out)
+}
+func (*batchNormReduce) Workspace(in []tensor.Shape, out tensor.Shape) int {
+	return (channelParts(in[0]) - 1) * out.Elements()
+}
+
+func (r *batchNormReduce) Emit(e *Emitter) {
+	dy, x, mean, variance, out := e.In(0), e.In(1), e.In(2), e.In(3), e.Out()
+	dot, c := e.Table.ChannelDot, len(mean)
+	e.Reduce(e.InShape(0).Rows(), channelParts(e.InShape(0)), func(_, lo, hi int, dst, _ []float32) {
+		dot(dst[:c], dst[c:], dy[lo*c:hi*c], x[lo*c:hi*c], mean, hi-lo, c)
+	})
+	e.Step(1, func(int, []float32) {
+		for j, v := range variance {
+			out[c+j] *= invStd(v, r.b.epsilon)
+		}
+	})
+}
+
+// batchNormGrad is the gradient for x. In training, with n rows and xhat the normalised input, it is
+// gamma*invstd*(dy - dbeta/n - xhat*dgamma/n); in inference gamma*invstd*dy.
+type batchNormGrad struct {
+	noGrad
+	b batchNorm
+}
+
+func (*batchNormGrad) Name() string                         { return "batch_norm_grad" }
+func (*batchNormGrad) Shape(in []tensor.Shape) tensor.Shape { return in[0] }
+func (*batchNormGrad) InPlace() []int                       { return []int{0, 1} }
+func (*batchNormGrad) Work(in []tensor.Shape, out tensor.Shape) Work {
+	return flops(5*out.Elements(), in, out)
+}
+func (*batchNormGrad) Workspace(in []tensor.Shape, _ tensor.Shape) int { return 3 * in[2].Elements() }
+
+func (g *batchNormGrad) Emit(e *Emitter) {
+	dy, x, gamma, mean, variance, sums := e.In(0), e.In(1), e.In(2), e.In(3), e.In(4), e.In(5)
+	dx, combine, c := e.Out(), e.Table.ChannelCombine, len(gamma)
+	rows := e.InShape(0).Rows()
+	a, b, d := e.workspace[:c], e.workspace[c:2*c], e.workspace[2*c:]
+	e.Step(1, func(int, []float32) {
+		for j := range a {
+			s := invStd(variance[j], g.b.epsilon)
+			a[j], b[j], d[j] = gamma[j]*s, 0, 0
+			if g.b.training {
+				b[j] = -a[j] * s * sums[c+j] / float32(rows)
+				d[j] = -a[j] * sums[j] / float32(rows)
+			}
+		}
+	})
+	e.Rows(rows, c, func(lo, hi int) {
+		combine(dx[lo*c:hi*c], dy[lo*c:hi*c], x[lo*c:hi*c], mean, a, b, d, hi-lo, c)
+	})
+}
+
+func (*batchNorm) Cases() []Case {
+	norm := func(name string, training bool, x tensor.Shape) Case {
+		c := tensor.Shape{x.Last()}
+		return Case{Name: name,
+			Inputs: []CaseInput{{Shape: x}, {Shape: c}, {Shape: c}},
+			Build: func(in []*Node) *Node {
+				mean, variance := tensor.New(c...), tensor.New(c...)
+				for i := range variance.Data() {
+					mean.Data()[i] = 0.1 * float32(i)
+					variance.Data()[i] = 0.5 + float32(i)
+				}
+				g := in[0].Graph()
+				return BatchNorm(in[0], in[1], in[2], g.Variable("running_mean", mean), g.Variable("running_var", variance),
+					BatchNormOptions{Training: training})
+			}}
+	}
+	return []Case{
+		norm("training, image", true, tensor.Shape{3, 4, 4, 5}),
+		norm("training, matrix", true, tensor.Shape{7, 3}),
+		norm("inference, image", false, tensor.Shape{2, 3, 3, 4}),
+	}
+}

@@ -1,0 +1,71 @@
+package autograd
+
+import "github.com/nasbench-go/nasbench/tensor"
+
+// Concat joins tensors that agree in all but the innermost dimension along it, such as
+// images along their channels.
+func Concat(xs ...*Node) *Node {
+	if len(xs) == 1 {
+		return xs[0]
+	}
+	return apply(&concat{}, xs...)
+}
+
+type concat struct{}
+
+func (*concat) Name() string { return "concat" }
+
+func (c *concat) Shape(in []tensor.Shape) tensor.Shape {
+	out := in[0].Clone()
+	if len(out) == 0 {
+		misuse(c.Name(), in, "scalars have no dimension to join along")
+	}
+	last := len(out) - 1
+	for _, s := range in[1:] {
+		if len(s) != len(out) || !s[:last].Equal(out[:last]) {
+			misuse(c.Name(), in, "the outer dimensions differ")
+		}
+		out[last] += s[last]
+	}
+	return out
+}
+
+func (*concat) Work(in []tensor.Shape, out tensor.Shape) Work { return flops(0, in, out) }
+
+func (*concat) Emit(e *Emitter) {
+	y, width := e.Out(), e.OutShape().Last()
+	xs := make([][]float32, len(e.node.in))
+	cs := make([]int, len(xs))
+	for i := range xs {
+		xs[i], cs[i] = e.In(i), e.InShape(i).Last()
+	}
+	e.Rows(e.OutShape().Rows(), width, func(lo, hi int) {
+		at := 0
+		for i, x := range xs {
+			c := cs[i]
+			for r := lo; r < hi; r++ {
+				copy(y[r*width+at:r*width+at+c], x[r*c:])
+			}
+			at += c
+		}
+	})
+}
+
+func (*concat) Grad(n, dy *Node) []*Node {
+	sizes := make([]int, len(n.in))
+	for i, x := range n.in {
+		sizes[i] = x.shape.Last()
+	}
+	return Split(dy, sizes...)
+}
+
+func (*concat) Cases() []Case {
+	return []Case{
+		{Name: "channels", Inputs: []CaseInput{{Shape: tensor.Shape{2, 3, 2, 3}}, {Shape: tensor.Shape{2, 3, 2, 1}}, {Shape: tensor.Shape{2, 3, 2, 4}}},
+			Build: func(in []*Node) *Node { return Concat(in...) }},
+		{Name: "vectors", Inputs: []CaseInput{{Shape: tensor.Shape{2}}, {Shape: tensor.Shape{3}}},
+			Build: func(in []*Node) *Node { return Concat(in...) }},
+		{Name: "one input twice", Inputs: []CaseInput{{Shape: tensor.Shape{2, 3}}},
+			Build: func(in []*Node) *Node { return Concat(in[0], in[0]) }},
+	}
+}

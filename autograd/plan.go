@@ -1,0 +1,159 @@
+package autograd
+
+import (
+	"github.com/nasbench-go/nasbench/tensor"
+)
+
+// needed returns the nodes that the outputs depend on, in topological order, and the
+// effects whose inputs are computed anyway.
+func needed(outputs []*Node) []*Node {
+	if len(outputs) == 0 {
+		return nil
+	}
+	g := outputs[0].graph
+	use := make([]bool, len(g.nodes))
+	for _, n := range outputs {
+		use[n.id] = true
+	}
+	for i := len(g.nodes) - 1; i >= 0; i-- {
+		if use[i] {
+			for _, in := range g.nodes[i].in {
+				use[in.id] = true
+			}
+		}
+	}
+	for _, e := range g.effects {
+		runs := true
+		for _, in := range e.in {
+			runs = runs && (use[in.id] || in.kind == variableNode)
+		}
+		if runs {
+			use[e.id] = true
+			for _, in := range e.in {
+				use[in.id] = true
+			}
+		}
+	}
+	var nodes []*Node
+	for _, n := range g.nodes {
+		if use[n.id] {
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes
+}
+
+// place says where the value of a node lies: offset elements into a buffer of the
+// plan, or into the storage of a leaf node.
+type place struct {
+	buffer int   // index into plan.buffers; -1 if leaf is set
+	leaf   *Node // input, variable or constant
+	offset int
+}
+
+// plan is where every value and workspace of a program lies. It is computed from shapes
+// and order alone.
+type plan struct {
+	places    map[*Node]place
+	workspace map[*Node]int // index into buffers
+	buffers   []tensor.Buffer
+	offsets   []int
+	total     int // elements of the arena
+}
+
+// arenaAlign is the alignment of every buffer in elements: one cache line.
+const arenaAlign = 16
+
+// planMemory assigns buffers to the nodes of a schedule. Outputs stay alive to the end.
+func planMemory(schedule, outputs []*Node) *plan {
+	p := &plan{places: map[*Node]place{}, workspace: map[*Node]int{}}
+	last := lastUses(schedule, outputs)
+	for i, n := range schedule {
+		if n.kind != opNode {
+			p.places[n] = place{buffer: -1, leaf: n}
+			continue
+		}
+		if v, ok := n.op.(viewer); ok {
+			at := p.places[n.in[0]]
+			at.offset += v.View(shapesOf(n.in))
+			p.places[n] = at
+		} else if b, ok := p.reusable(n, i); ok {
+			p.places[n] = place{buffer: b}
+		} else {
+			p.places[n] = place{buffer: p.add(n.shape.Elements(), i)}
+		}
+		if b := p.places[n].buffer; b >= 0 {
+			p.buffers[b].Last = max(p.buffers[b].Last, last[n])
+		}
+		if w, ok := n.op.(workspacer); ok {
+			if size := w.Workspace(shapesOf(n.in), n.shape); size > 0 {
+				p.workspace[n] = p.add(size, i)
+			}
+		}
+	}
+	p.offsets, p.total = tensor.PlanArena(p.buffers, arenaAlign)
+	return p
+}
+
+func (p *plan) add(size, step int) int {
+	p.buffers = append(p.buffers, tensor.Buffer{Size: size, First: step, Last: step})
+	return len(p.buffers) - 1
+}
+
+// reusable returns the buffer of an input that node n, run at the given step, may write its output over:
+// one that the operation allows, of the same size, and that nobody reads later. A
+// buffer's Last already covers every view of it that came before.
+func (p *plan) reusable(n *Node, step int) (int, bool) {
+	op, ok := n.op.(inPlacer)
+	if !ok {
+		return 0, false
+	}
+	for _, i := range op.InPlace() {
+		in := n.in[i]
+		at := p.places[in]
+		if at.buffer < 0 || at.offset != 0 {
+			continue
+		}
+		b := p.buffers[at.buffer]
+		if b.Size == n.shape.Elements() && b.Last == step && !aliased(p, n, i) {
+			return at.buffer, true
+		}
+	}
+	return 0, false
+}
+
+// aliased reports whether another input of n lies in the same buffer as input i at another
+// place, where writing over input i would change it before it is read.
+func aliased(p *plan, n *Node, i int) bool {
+	for j, in := range n.in {
+		if j != i && in != n.in[i] && p.places[in].buffer == p.places[n.in[i]].buffer {
+			return true
+		}
+	}
+	return false
+}
+
+// lastUses returns, for each node, the last step at which it is read directly or through a
+// view. Outputs are read after the last step.
+func lastUses(schedule, outputs []*Node) map[*Node]int {
+	last := make(map[*Node]int, len(schedule))
+	for i, n := range schedule {
+		last[n] = i
+	}
+	for _, n := range outputs {
+		last[n] = len(schedule)
+	}
+	for i := len(schedule) - 1; i >= 0; i-- {
+		n := schedule[i]
+		at := i
+		if n.op != nil {
+			if _, view := n.op.(viewer); view {
+				at = last[n]
+			}
+		}
+		for _, in := range n.in {
+			last[in] = max(last[in], at)
+		}
+	}
+	return last
+}

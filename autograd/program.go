@@ -1,0 +1,192 @@
+package autograd
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/nasbench-go/nasbench/kernels"
+	"github.com/nasbench-go/nasbench/tensor"
+)
+
+// Options says what to compile and how to run it.
+type Options struct {
+	Outputs []*Node          // what must be computed; readable after each run
+	Threads *kernels.Threads // nil runs on the caller's thread
+	Table   *kernels.Table   // nil takes the table that kernels.Active chooses
+	Seed    uint64           // of the random masks
+
+	// MaxBytes bounds the planned memory, inputs included; 0 means no bound.
+	MaxBytes int64
+}
+
+// MemoryError says that a program's plan needs more memory than allowed. None of it was allocated.
+type MemoryError struct{ Need, Limit int64 } // bytes
+
+func (e *MemoryError) Error() string {
+	return fmt.Sprintf("autograd: the program needs %.1f MB of memory, more than the %.1f MB allowed", float64(e.Need)/1e6, float64(e.Limit)/1e6)
+}
+
+// Program is a compiled graph: a fixed list of steps over one arena. It is not safe for concurrent use;
+// programs that share variables must not run at the same time if one writes to them.
+type Program struct {
+	steps    []step
+	current  *step
+	task     func(part, worker int)
+	threads  *kernels.Threads
+	scratch  [][]float32 // one for each worker
+	clock    uint64      // the run's step number
+	tensors  map[*Node]*tensor.Tensor
+	schedule []*Node
+	plan     *plan
+}
+
+type step struct {
+	node  *Node
+	parts int
+	run   func(part int, scratch []float32)
+}
+
+// Compile plans memory for everything that the outputs need and chooses the routines. It returns an error if
+// there are no outputs, if they belong to different graphs, if the CPU level cannot be had, or a [*MemoryError].
+func Compile(o Options) (*Program, error) {
+	if len(o.Outputs) == 0 {
+		return nil, errors.New("autograd: compile: no outputs")
+	}
+	for i, n := range o.Outputs {
+		if n == nil {
+			return nil, fmt.Errorf("autograd: compile: output %d is nil", i)
+		}
+		if n.graph != o.Outputs[0].graph {
+			return nil, fmt.Errorf("autograd: compile: output %d (%v) belongs to another graph than output 0", i, n)
+		}
+	}
+	if o.Table == nil {
+		t, err := kernels.Active()
+		if err != nil {
+			return nil, err
+		}
+		o.Table = t
+	}
+	schedule := needed(o.Outputs)
+	p := &Program{
+		threads:  o.Threads,
+		tensors:  make(map[*Node]*tensor.Tensor, len(schedule)),
+		schedule: schedule,
+		plan:     planMemory(schedule, o.Outputs),
+	}
+	if need := p.ArenaBytes() + inputBytes(schedule); o.MaxBytes > 0 && need > o.MaxBytes {
+		return nil, &MemoryError{need, o.MaxBytes}
+	}
+	arena := tensor.Alloc(p.plan.total)
+	for _, n := range schedule {
+		if err := p.bind(n, arena); err != nil {
+			return nil, err
+		}
+	}
+	scratch := 0
+	err := Build(func() error {
+		for _, n := range schedule {
+			if n.op == nil {
+				continue
+			}
+			if _, view := n.op.(viewer); view {
+				continue
+			}
+			e := &Emitter{Table: o.Table, Seed: o.Seed, program: p, node: n}
+			if b, ok := p.plan.workspace[n]; ok {
+				at := p.plan.offsets[b]
+				e.workspace = arena[at : at+p.plan.buffers[b].Size]
+			}
+			n.op.Emit(e)
+			scratch = max(scratch, e.scratch)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.scratch = make([][]float32, o.Threads.Count())
+	for i := range p.scratch {
+		p.scratch[i] = tensor.Alloc(scratch)
+	}
+	p.task = func(part, worker int) { p.current.run(part, p.scratch[worker]) }
+	return p, nil
+}
+
+func inputBytes(schedule []*Node) int64 {
+	var sum int64
+	for _, n := range schedule {
+		if n.kind == inputNode {
+			sum += 4 * int64(n.shape.Elements())
+		}
+	}
+	return sum
+}
+
+// bind gives a node its tensor: storage of its own for an input, a piece of the arena
+// for an operation.
+func (p *Program) bind(n *Node, arena []float32) error {
+	switch n.kind {
+	case inputNode:
+		p.tensors[n] = tensor.New(n.shape...)
+		return nil
+	case variableNode, constantNode:
+		p.tensors[n] = n.value
+		return nil
+	}
+	at := p.plan.places[n]
+	data := arena
+	start := at.offset
+	if at.leaf != nil {
+		data = p.tensors[at.leaf].Data()
+	} else {
+		start += p.plan.offsets[at.buffer]
+	}
+	end := start + n.shape.Elements()
+	t, err := tensor.FromSlice(data[start:end:end], n.shape...)
+	if err != nil {
+		return fmt.Errorf("autograd: compile: %v: %w", n, err)
+	}
+	p.tensors[n] = t
+	return nil
+}
+
+// Run executes the program once. The step number decides the random masks of dropout and
+// drop-path, so that a step can be repeated exactly. Run allocates nothing.
+func (p *Program) Run(stepNumber uint64) {
+	p.clock = stepNumber
+	for i := range p.steps {
+		s := &p.steps[i]
+		if s.parts == 1 {
+			s.run(0, p.scratch[0])
+			continue
+		}
+		p.current = s
+		p.threads.Run(s.parts, p.task)
+	}
+}
+
+// Tensor returns the value of an input (to fill before a run), a variable, or an output (to read
+// after a run). It returns nil for a node that the program does not compute; a node
+// that is neither may have been overwritten when the run ends.
+func (p *Program) Tensor(n *Node) *tensor.Tensor { return p.tensors[n] }
+
+// ArenaBytes returns the planned memory of all values that live only within a run.
+func (p *Program) ArenaBytes() int64 { return 4 * int64(p.plan.total) }
+
+// Work returns the exact cost of one run.
+func (p *Program) Work() Work {
+	var sum Work
+	for _, n := range p.schedule {
+		if n.op != nil {
+			w := n.op.Work(shapesOf(n.in), n.shape)
+			sum.FLOPs += w.FLOPs
+			sum.MACs += w.MACs
+			sum.Bytes += w.Bytes
+		}
+	}
+	return sum
+}
+
+// Nodes returns the nodes that the program computes, in the order in which they run.
+func (p *Program) Nodes() []*Node { return p.schedule }

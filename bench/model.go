@@ -1,0 +1,67 @@
+package bench
+
+import (
+	"github.com/nasbench-go/nasbench/layers"
+	"github.com/nasbench-go/nasbench/tensor"
+)
+
+// Model is a network of fixed shape that is measured.
+type Model struct {
+	Name  string
+	Input tensor.Shape // of one batch: N x H x W x C
+	Build func(s layers.Scope, classes int) layers.Module
+}
+
+// Models returns the networks that are measured.
+func Models() []Model {
+	return []Model{
+		{Name: "small-cnn", Input: tensor.Shape{128, 28, 28, 1}, Build: SmallCNN},
+		{Name: "resnet8", Input: tensor.Shape{128, 28, 28, 1}, Build: ResNet8},
+	}
+}
+
+// SmallCNN is a convolution to 16 channels, ReLU, 2x2 max pool, a convolution to 32, ReLU, 2x2 max pool and a linear
+// classifier over 28x28x1 images.
+func SmallCNN(s layers.Scope, classes int) layers.Module {
+	same := layers.ConvOptions{Padding: 1}
+	half := layers.MaxPool{Window: 2, Stride: 2}
+	return layers.Sequential{
+		layers.NewConv2D(s.Sub("conv1"), 1, 16, 3, same), layers.ReLU(), half,
+		layers.NewConv2D(s.Sub("conv2"), 16, 32, 3, same), layers.ReLU(), half,
+		layers.Flatten{}, layers.NewLinear(s.Sub("head"), 7*7*32, classes),
+	}
+}
+
+// ResNet8 is a residual network (He et al. 2016) of a stem and three basic blocks with 16, 32 and 64 channels over images of one channel.
+func ResNet8(s layers.Scope, classes int) layers.Module {
+	model := layers.Sequential{convNorm(s.Sub("stem"), 1, 16, 3, 1), layers.ReLU()}
+	in := 16
+	for i, out := range []int{16, 32, 64} {
+		stride := 2
+		if i == 0 {
+			stride = 1
+		}
+		model = append(model, basicBlock(s.Sub([]string{"block1", "block2", "block3"}[i]), in, out, stride))
+		in = out
+	}
+	return append(model, layers.GlobalAvgPool{}, layers.NewLinear(s.Sub("head"), in, classes))
+}
+
+func convNorm(s layers.Scope, in, out, kernel, stride int) layers.Module {
+	return layers.Sequential{
+		layers.NewConv2D(s.Sub("conv"), in, out, kernel, layers.ConvOptions{Stride: stride, Padding: kernel / 2, NoBias: true}),
+		layers.NewBatchNorm(s.Sub("norm"), out),
+	}
+}
+
+func basicBlock(s layers.Scope, in, out, stride int) layers.Module {
+	var shortcut layers.Module = layers.Identity{}
+	if stride != 1 || in != out {
+		shortcut = convNorm(s.Sub("shortcut"), in, out, 1, stride)
+	}
+	body := layers.Sequential{
+		convNorm(s.Sub("body1"), in, out, 3, stride), layers.ReLU(),
+		convNorm(s.Sub("body2"), out, out, 3, 1),
+	}
+	return layers.Sequential{layers.Residual{Body: body, Shortcut: shortcut}, layers.ReLU()}
+}

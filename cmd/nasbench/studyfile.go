@@ -1,0 +1,89 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/nasbench-go/nasbench/dataset"
+	"github.com/nasbench-go/nasbench/nas/study"
+)
+
+// openStudyFile opens the study file at path. With no path it makes a new one in the user's data
+// folder, named by the time.
+func openStudyFile(path string, now time.Time) (*study.File, error) {
+	if path != "" {
+		return study.OpenFile(path, study.FileOptions{})
+	}
+	const advice = "name a study file with --study"
+	user := dataset.UserDir()
+	if user == "" {
+		return nil, errors.New("the environment names no home folder to keep the study in; " + advice)
+	}
+	folder := filepath.Join(user, "studies")
+	if err := os.MkdirAll(folder, 0o777); err != nil {
+		return nil, fmt.Errorf("the study cannot be kept: %w; %s", err, advice)
+	}
+	base := filepath.Join(folder, "search-"+now.Format("20060102-150405"))
+	for try := 1; ; try++ {
+		path := base + ".db"
+		if try > 1 {
+			path = fmt.Sprintf("%s-%d.db", base, try)
+		}
+		// Claimed by making it, so that searches that start in the same second never share one.
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+		if errors.Is(err, fs.ErrExist) && try < 1000 {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("the study cannot be kept: %w; %s", err, advice)
+		}
+		if err := f.Close(); err != nil {
+			return nil, fmt.Errorf("the study cannot be kept: %w; %s", err, advice)
+		}
+		return study.OpenFile(path, study.FileOptions{})
+	}
+}
+
+// recordedStudy returns what a file has on the study of a name; ok is false if it has none.
+func recordedStudy(f *study.File, name string) (info study.Info, ok bool, err error) {
+	infos, err := f.Studies()
+	if err != nil {
+		return study.Info{}, false, err
+	}
+	for _, i := range infos {
+		if i.Name == name {
+			return i, true, nil
+		}
+	}
+	return study.Info{}, false, nil
+}
+
+// adopt gives every flag in names that was not set its value from settings. A study is so
+// gone on with as it was begun, without repeating its flags.
+func adopt(flags *pflag.FlagSet, names []string, settings map[string]string) error {
+	for _, name := range names {
+		value, ok := settings[name]
+		if f := flags.Lookup(name); !ok || f == nil || f.Changed || f.Value.String() == value {
+			continue
+		}
+		if err := setFlag(flags, name, value); err != nil {
+			return fmt.Errorf("recorded setting %s %q: %w", name, value, err)
+		}
+	}
+	return nil
+}
+
+// settingsOf returns the values of the flags in names.
+func settingsOf(flags *pflag.FlagSet, names []string) map[string]string {
+	settings := make(map[string]string, len(names))
+	for _, name := range names {
+		settings[name] = flags.Lookup(name).Value.String()
+	}
+	return settings
+}

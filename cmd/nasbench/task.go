@@ -1,0 +1,184 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/nasbench-go/nasbench/dataset"
+	"github.com/nasbench-go/nasbench/internal/stream"
+	"github.com/nasbench-go/nasbench/kernels"
+	"github.com/nasbench-go/nasbench/nas/evaluator"
+	"github.com/nasbench-go/nasbench/nas/space"
+	"github.com/nasbench-go/nasbench/nas/strategy"
+)
+
+// defaultValidation is the share of the training images that compares candidates.
+const defaultValidation = 0.2
+
+// taskFlags say what networks are for, and which of its images they see.
+type taskFlags struct {
+	spaceName    string
+	datasetName  string
+	dataFlags    dataFlags
+	trainSamples int
+	validation   float64
+	seed         uint64
+}
+
+func (t *taskFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&t.spaceName, "space", "chain", "search space of the architectures")
+	flags.StringVar(&t.datasetName, "dataset", dataset.Default, "data set to train on ('nasbench data list' has them)")
+	t.dataFlags.add(flags)
+	flags.Var(intValue{p: &t.trainSamples, min: 1}, "train-samples", "use about this many of the training images, a stratified choice (default all)")
+	t.validation = defaultValidation
+	flags.Uint64Var(&t.seed, "seed", 1, "seed of everything random")
+	complete(cmd, "space", spaceNames)
+	complete(cmd, "dataset", dataNames)
+}
+
+// addValidation adds the flag that divides the training images; min is the smallest share allowed.
+func (t *taskFlags) addValidation(flags *pflag.FlagSet, open bool, usage string) {
+	flags.Var(floatValue{p: &t.validation, max: 1, open: open}, "validation", usage)
+}
+
+// check finds out unknown names before anything is read.
+func (t *taskFlags) check() error {
+	return known("space", t.spaceName, spaceNames())
+}
+
+// known returns a usage error unless name is one of names.
+func known(what, name string, names []string) error {
+	for _, n := range names {
+		if n == name {
+			return nil
+		}
+	}
+	return usagef("unknown %s %q%s; known: %s", what, name, didYouMean(name, names), join(names))
+}
+
+// open reads the data set and divides its training images. Without validation images the networks
+// train on all.
+func (t *taskFlags) open() (evaluator.Data, space.Task, error) {
+	fail := func(err error) (evaluator.Data, space.Task, error) { return evaluator.Data{}, space.Task{}, err }
+	options, err := t.dataFlags.options()
+	if err != nil {
+		return fail(err)
+	}
+	d, err := dataset.Open(t.datasetName, options)
+	if err != nil {
+		return fail(dataError(t.datasetName, err))
+	}
+	all := d.Train()
+	if t.trainSamples > 0 && t.trainSamples < all.Len() {
+		share := float64(t.trainSamples) / float64(all.Len())
+		if _, all, err = dataset.SplitStratified(all, share, stream.Seed(t.seed, "train samples")); err != nil {
+			return fail(fmt.Errorf("--train-samples %d: %w", t.trainSamples, err))
+		}
+	}
+	data := evaluator.Data{Train: all, All: all, Test: d.Test}
+	if t.validation > 0 {
+		data.Train, data.Validation, err = dataset.SplitStratified(all, t.validation, stream.Seed(t.seed, "validation"))
+		if err != nil {
+			return fail(fmt.Errorf("--validation %g: %w", t.validation, err))
+		}
+	}
+	i := d.Info()
+	return data, space.Task{Height: i.Height, Width: i.Width, Channels: i.Channels, Classes: len(i.Classes)}, nil
+}
+
+// checkRecipe returns a usage error if augmentation does not fit the images.
+func checkRecipe(r evaluator.Recipe, task space.Task) error {
+	if err := r.Check(); err != nil {
+		return &usageError{err}
+	}
+	if side := min(task.Height, task.Width); r.Augment.Pad > side {
+		return usagef("--pad %d is more than the %d pixels of an image", r.Augment.Pad, side)
+	}
+	if side := 2 * max(task.Height, task.Width); r.Augment.Cutout > side {
+		return usagef("--cutout %d is more than %d, which blanks whole images", r.Augment.Cutout, side)
+	}
+	return nil
+}
+
+// boundFlags are the constraints on architectures.
+type boundFlags struct {
+	flops, params, minParams, activation int64
+	channels                             int
+}
+
+func (b *boundFlags) add(flags *pflag.FlagSet) {
+	b.flops, b.activation, b.minParams = defaultMaxFLOPs, defaultMaxActivation, defaultMinParams
+	b.channels = space.DefaultMaxChannels
+	flags.Var(sizeValue{&b.flops}, "max-flops", "most FLOPs of an architecture, for one image forward; four times the default with faster than generic kernels")
+	flags.Var(sizeValue{&b.params}, "max-params", "most parameters of an architecture")
+	flags.Var(sizeValue{&b.minParams}, "min-params", "fewest parameters of an architecture; likewise, but none if another bound is given")
+	flags.Var(sizeValue{&b.activation}, "max-activation", "most bytes of activations of an architecture, for one image forward; likewise")
+	flags.Var(intValue{p: &b.channels, min: 1}, "max-channels", "most channels of any map")
+}
+
+// suit chooses the bounds that the user leaves open: wider ones for faster kernels, and no lower one
+// beside a bound of the user's, with which it might leave no architecture.
+func (b *boundFlags) suit(flags *pflag.FlagSet, level kernels.Level) {
+	factor := int64(1)
+	if level != kernels.Generic {
+		factor = fasterBounds
+	}
+	if !flags.Changed("max-flops") {
+		b.flops *= factor
+	}
+	if !flags.Changed("max-activation") {
+		b.activation *= factor
+	}
+	if flags.Changed("min-params") {
+		return
+	}
+	b.minParams *= factor
+	for _, name := range []string{"max-flops", "max-params", "max-activation", "max-channels"} {
+		if flags.Changed(name) {
+			b.minParams = 0
+		}
+	}
+}
+
+func (b *boundFlags) constraints() space.Constraints {
+	return space.Constraints{MaxChannels: b.channels, MaxFLOPs: b.flops, MaxParams: b.params, MinParams: b.minParams, MaxActivationBytes: b.activation}
+}
+
+// trainingError makes a genome that cannot be trained, or a space without architectures, read well.
+func trainingError(err error) error {
+	var sample *space.SampleError
+	if errors.As(err, &sample) {
+		return fmt.Errorf("%w; allow more with --max-flops, --max-params, --min-params, --max-activation or --max-channels", err)
+	}
+	return err
+}
+
+func spaceNames() []string {
+	var names []string
+	for _, i := range space.List() {
+		names = append(names, i.Name)
+	}
+	return names
+}
+
+func strategyNames() []string {
+	var names []string
+	for _, i := range strategy.List() {
+		names = append(names, i.Name)
+	}
+	return names
+}
+
+// complete lets the shell complete the values of a flag from a list.
+func complete(cmd *cobra.Command, flag string, list func() []string) {
+	err := cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return list(), cobra.ShellCompDirectiveNoFileComp
+	})
+	if err != nil {
+		panic(err) // the flag was not defined before
+	}
+}

@@ -1,0 +1,294 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/nasbench-go/nasbench/kernels"
+	"github.com/nasbench-go/nasbench/layers/safetensors"
+	"github.com/nasbench-go/nasbench/nas/evaluator"
+	"github.com/nasbench-go/nasbench/nas/space"
+	"github.com/nasbench-go/nasbench/nas/study"
+)
+
+// trainOptions are the flags of a training.
+type trainOptions struct {
+	taskFlags
+	recipeFlags
+	profileFlags
+	arch        string
+	epochs      int
+	threads     int
+	test        bool
+	out, resume string
+	json, quiet bool
+}
+
+const (
+	defaultTrainEpochs = 10
+	adamwRate          = 0.001 // its learning rate unless --lr is given
+)
+
+// trainSettings are the flags that decide the bits of a training. A checkpoint records them.
+func trainSettings() []string {
+	return append([]string{
+		"arch", "space", "dataset", "image-size", "train-samples", "validation", "epochs", "seed", "schedule", "optimizer", "ema",
+	}, recipeFlagNames()...)
+}
+
+func (a *app) newTrain() *cobra.Command {
+	o := &trainOptions{}
+	cmd := &cobra.Command{
+		Use:   "train",
+		Short: "Train one architecture",
+		Long: `Train one architecture of a space, given as text or JSON, and print a line per epoch.
+
+With --out, the model and all that is needed to go on are saved after every epoch and when Ctrl-C
+interrupts (exit code 130). --resume goes on with such a file, to the same bits as without the interruption; the
+settings come from the file. The format is safetensors.
+
+With --json, standard output has one JSON object per epoch and then one result.`,
+		Example: `  nasbench train --arch 'conv3x3(16), pool3x3(max), conv3x3(32)' --epochs 5 --test
+  nasbench train --arch @best.json --dataset fashion-mnist --out model.safetensors
+  nasbench train --resume model.safetensors`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.during(func() error { return a.train(cmd.Context(), cmd.Flags(), o) })
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&o.arch, "arch", "", "the architecture: `TEXT` or JSON, @FILE to read it from a file, @- from standard input")
+	o.taskFlags.add(cmd)
+	o.addValidation(flags, false, "share of the training images that is measured after every epoch instead of being trained on (0: none)")
+	o.epochs = defaultTrainEpochs
+	flags.Var(intValue{p: &o.epochs, min: 1}, "epochs", "training epochs")
+	o.recipeFlags.add(flags)
+	flags.StringVar((*string)(&o.recipe.Schedule), "schedule", string(o.recipe.Schedule), "learning rate: cosine to zero, step to a tenth at half and at three quarters, or constant")
+	flags.StringVar((*string)(&o.recipe.Optimizer), "optimizer", string(o.recipe.Optimizer), "sgd (with Nesterov momentum) or adamw (learning rate 0.001 unless --lr is given)")
+	flags.Var(floatValue{p: &o.recipe.EMADecay, max: 1}, "ema", "measure averaged weights that keep this share of themselves each step (0: none)")
+	complete(cmd, "schedule", evaluator.Schedules)
+	complete(cmd, "optimizer", evaluator.Optimizers)
+	flags.Var(intValue{p: &o.threads, min: 0, max: maxThreads}, "threads", "threads (0: as many as there are CPUs)")
+	flags.BoolVar(&o.test, "test", false, "measure the trained network on the test images")
+	flags.StringVar(&o.out, "out", "", "save the model in `FILE`, after every epoch (default the file of --resume)")
+	flags.StringVar(&o.resume, "resume", "", "go on with the training saved in `FILE`")
+	flags.BoolVar(&o.json, "json", false, "print JSON instead of lines")
+	flags.BoolVar(&o.quiet, "quiet", false, "show no progress")
+	addConfig(flags)
+	o.profileFlags.add(flags)
+	return cmd
+}
+
+// check finds mistakes in the flags before anything is read.
+func (o *trainOptions) check(flags *pflag.FlagSet) error {
+	if err := o.taskFlags.check(); err != nil {
+		return err
+	}
+	if err := known("schedule", string(o.recipe.Schedule), evaluator.Schedules()); err != nil {
+		return err
+	}
+	if err := known("optimizer", string(o.recipe.Optimizer), evaluator.Optimizers()); err != nil {
+		return err
+	}
+	if o.recipe.Optimizer == evaluator.AdamW && !flags.Changed("lr") {
+		o.recipe.LearningRate = adamwRate
+	}
+	if o.arch == "" {
+		return usagef("--arch or --resume is needed")
+	}
+	return nil
+}
+
+// usedThreads is the number of threads to train with.
+func (o *trainOptions) usedThreads() int {
+	if o.threads == 0 {
+		return runtime.GOMAXPROCS(0)
+	}
+	return o.threads
+}
+
+// train trains a network from its flags to its report.
+func (a *app) train(ctx context.Context, flags *pflag.FlagSet, o *trainOptions) error {
+	if _, err := kernels.Detect(); err != nil {
+		return &usageError{err}
+	}
+	if err := o.readArch(a.stdin); err != nil {
+		return err
+	}
+	if o.resume != "" {
+		if err := o.adoptCheckpoint(flags); err != nil {
+			return err
+		}
+		if o.out == "" {
+			o.out = o.resume
+		}
+	}
+	if err := o.check(flags); err != nil {
+		return err
+	}
+	if err := writable(o.out); err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	data, task, err := o.open()
+	if err != nil {
+		return err
+	}
+	if err := checkRecipe(o.recipe, task); err != nil {
+		return err
+	}
+	s, err := space.New(o.spaceName, task, space.Constraints{MaxChannels: -1, AllowWeightless: true})
+	if err != nil {
+		return &usageError{err}
+	}
+	genome, err := s.Parse(o.arch)
+	if err != nil {
+		return usagef("--arch: %w", err)
+	}
+	o.arch = genome.String()
+	t := &training{trainOptions: o, app: a, flags: flags, data: data, genome: genome, start: time.Now()}
+	if t.cost, err = s.Cost(genome); err != nil {
+		return err
+	}
+	return t.run(ctx, s)
+}
+
+// readArch replaces @FILE by its content, which is what a checkpoint records.
+func (o *trainOptions) readArch(stdin io.Reader) (err error) {
+	var raw []byte
+	switch {
+	case o.arch == "@-":
+		raw, err = io.ReadAll(stdin)
+	case strings.HasPrefix(o.arch, "@"):
+		raw, err = os.ReadFile(o.arch[1:])
+	default:
+		return nil
+	}
+	if err != nil {
+		return usagef("--arch: %w", err)
+	}
+	if o.arch = strings.TrimSpace(string(raw)); o.arch == "" {
+		return usagef("--arch: the file is empty")
+	}
+	return nil
+}
+
+// adoptCheckpoint takes over the settings of the checkpoint to go on with. Flags that say something
+// else are a mistake.
+func (o *trainOptions) adoptCheckpoint(flags *pflag.FlagSet) error {
+	f, err := safetensors.ReadFile(o.resume)
+	if err != nil {
+		return fmt.Errorf("--resume: %w", err)
+	}
+	recorded := study.Settings{}
+	for _, name := range trainSettings() {
+		value, ok := f.Metadata["note."+name]
+		if !ok {
+			return fmt.Errorf("--resume: %s is not a checkpoint of nasbench train", o.resume)
+		}
+		recorded[name] = value
+	}
+	if err := adopt(flags, trainSettings(), recorded); err != nil {
+		return fmt.Errorf("--resume: %s: %w", o.resume, err)
+	}
+	differ := recorded.Compare(settingsOf(flags, trainSettings()))
+	differ = slices.DeleteFunc(differ, func(d study.Difference) bool { return d.Name == "arch" && sameArch(d) })
+	if len(differ) > 0 {
+		d := differ[0]
+		return usagef("--resume: %s was made with other settings: %s was %s, now %s", o.resume, d.Name, d.Recorded, d.Given)
+	}
+	return nil
+}
+
+// sameArch reports whether two texts of an architecture differ in white space alone.
+func sameArch(d study.Difference) bool {
+	return strings.Join(strings.Fields(d.Recorded), "") == strings.Join(strings.Fields(d.Given), "")
+}
+
+// writable finds out now, not after the first epoch, whether a file can be written beside path.
+func writable(path string) error {
+	if path == "" {
+		return nil
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("%s is a folder", path)
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".nasbench-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// training is one run of the train command.
+type training struct {
+	*trainOptions
+	app    *app
+	flags  *pflag.FlagSet
+	data   evaluator.Data
+	genome space.Genome
+	cost   space.Cost
+	start  time.Time
+}
+
+// run trains, measures and reports.
+func (t *training) run(ctx context.Context, s space.Space) error {
+	threads := kernels.NewThreads(t.usedThreads())
+	defer threads.Close()
+	d := t.app.newDisplay(t.quiet)
+	defer d.clear()
+	w := &trainWatch{display: d, epochs: t.epochs, start: t.start, what: "training"}
+	r := trainReport{training: t, display: d}
+	o := evaluator.TrainingOptions{
+		Space: s, Genome: t.genome, Recipe: t.recipe, Epochs: t.epochs, Seed: t.seed,
+		Train: t.data.Train, Validation: t.data.Validation, Threads: threads,
+		MaxMemory: trainingMemory(1),
+		Out:       t.out, Notes: settingsOf(t.flags, trainSettings()), Resume: t.resume,
+		Progress: w.step, Report: r.epoch,
+	}
+	o.Notes["arch"] = t.arch
+	if t.test {
+		o.Test = t.data.Test
+	}
+	work, err := evaluator.NewTraining(o)
+	if err != nil {
+		return err
+	}
+	defer work.Close()
+	d.line("train: %s: %s parameters, %s FLOPs, %d images, %s, %s",
+		t.arch, formatCount(t.cost.Params), formatCount(t.cost.FLOPs), t.data.Train.Len(), plural(t.epochs, "epoch"), plural(t.usedThreads(), "thread"))
+	model, err := work.Run(ctx)
+	d.clear()
+	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		t.sayInterrupted(work.Epoch())
+		return errInterrupted
+	}
+	if failure, ok := errors.AsType[*study.Failure](err); ok {
+		return fmt.Errorf("training failed: %w; a lower --lr may help", failure)
+	}
+	if err != nil {
+		return err
+	}
+	return r.end(model.Test)
+}
+
+func (t *training) sayInterrupted(epoch int) {
+	fmt.Fprintf(t.app.stderr, "nasbench: interrupted in epoch %d of %d", epoch, t.epochs)
+	if t.out == "" {
+		fmt.Fprintln(t.app.stderr, "; nothing is saved, because there was no --out")
+		return
+	}
+	args := append([]string{"train", "--resume", t.out}, flagsNotDefault(t.flags, "data-dir", "threads", "test")...)
+	fmt.Fprintf(t.app.stderr, "; go on with: %s %s\n", program(os.Args[0], currentBuild()), command(args...))
+}

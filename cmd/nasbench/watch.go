@@ -1,0 +1,164 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nasbench-go/nasbench/nas/study"
+)
+
+// watch turns the events of a search into progress.
+type watch struct {
+	*display
+	start  time.Time
+	trials int           // limit; 0 if there is none
+	time   time.Duration // limit; 0 if there is none
+	epochs int           // of a trial
+	done   int           // trials on record
+	best   *study.Trial
+
+	running map[int]*study.Step // by trial
+	trained int                 // images, of trials that have ended
+	rate    meter
+	first   int // trials on record at the start
+}
+
+func newWatch(d *display, o study.Options, recorded []study.Trial) *watch {
+	w := &watch{display: d, start: time.Now(), trials: o.Trials, time: o.Time, epochs: o.Epochs, running: map[int]*study.Step{}}
+	w.done, w.first = len(recorded), len(recorded)
+	if board := study.Leaderboard(recorded, 1); len(board) > 0 {
+		w.best = &board[0]
+	}
+	return w
+}
+
+// observe is the observer of the search.
+func (w *watch) observe(e study.Event) {
+	switch e.Kind {
+	case study.TrialStarted:
+		w.running[e.Index] = &study.Step{}
+	case study.StepDone:
+		*w.running[e.Index] = e.Step
+		w.rate.add(time.Now(), w.images())
+	case study.TrialEnded:
+		if s := w.running[e.Index]; s != nil {
+			w.trained += s.Images
+			delete(w.running, e.Index)
+		}
+		if e.Trial.State == study.Stopped {
+			return
+		}
+		w.done++
+		better := e.Best != nil && e.Best.Index == e.Trial.Index
+		w.best = e.Best
+		w.line("%s", w.trialLine(*e.Trial, better))
+	}
+	if w.due() {
+		w.update(w.share(), w.text(e))
+	}
+}
+
+func (w *watch) images() int {
+	n := w.trained
+	for _, s := range w.running {
+		n += s.Images
+	}
+	return n
+}
+
+// trialLine is what is said of a finished trial.
+func (w *watch) trialLine(t study.Trial, best bool) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "trial %d", t.Index)
+	if w.trials > 0 {
+		fmt.Fprintf(&b, " (%d of %d)", w.done, w.trials)
+	}
+	b.WriteString(": ")
+	switch {
+	case t.Metrics == nil:
+		fmt.Fprintf(&b, "%s: %s", t.State, t.Reason)
+	default:
+		fmt.Fprintf(&b, "accuracy %.4f, %s parameters, %s FLOPs", t.Metrics.ValAccuracy, formatCount(t.Metrics.Params), formatCount(t.Metrics.FLOPs))
+	}
+	if t.ReusedFrom != nil {
+		fmt.Fprintf(&b, ", the network of trial %d", *t.ReusedFrom)
+	} else {
+		fmt.Fprintf(&b, ", %.1fs", t.Timing.Seconds)
+		if t.Timing.ImagesPerSecond > 0 {
+			fmt.Fprintf(&b, ", %.0f images/s", t.Timing.ImagesPerSecond)
+		}
+	}
+	if best {
+		b.WriteString(w.paint(", best so far"))
+	}
+	fmt.Fprintf(&b, ": %s", t.Genome)
+	return b.String()
+}
+
+// share is how much of the budget is used up.
+func (w *watch) share() float64 {
+	share := 0.0
+	if w.time > 0 {
+		share = float64(time.Since(w.start)) / float64(w.time)
+	}
+	if w.trials > 0 {
+		share = max(share, w.trialsDone()/float64(w.trials))
+	}
+	return share
+}
+
+// trialsDone counts running trials by their part that is done.
+func (w *watch) trialsDone() float64 {
+	done := float64(w.done)
+	for _, s := range w.running {
+		done += w.partOf(*s)
+	}
+	return done
+}
+
+func (w *watch) partOf(s study.Step) float64 {
+	if s.Steps == 0 || w.epochs == 0 {
+		return 0
+	}
+	return (float64(s.Epoch-1) + float64(s.Step)/float64(s.Steps)) / float64(w.epochs)
+}
+
+// text follows the bar: the trial of the event, its epoch, speed, the best accuracy, the time left.
+func (w *watch) text(e study.Event) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d", w.done)
+	if w.trials > 0 {
+		fmt.Fprintf(&b, "/%d", w.trials)
+	}
+	fmt.Fprintf(&b, " done, trial %d", e.Index)
+	if s := w.running[e.Index]; s != nil && s.Epoch > 0 {
+		fmt.Fprintf(&b, " epoch %d/%d", s.Epoch, w.epochs)
+	}
+	if r := w.rate.rate(); r > 0 {
+		fmt.Fprintf(&b, ", %.0f images/s", r)
+	}
+	if w.best != nil {
+		fmt.Fprintf(&b, ", best %.4f", w.best.Metrics.ValAccuracy)
+	}
+	if left, ok := w.left(); ok {
+		fmt.Fprintf(&b, ", %s left", formatTime(left))
+	}
+	return b.String()
+}
+
+// left estimates the time that is left.
+func (w *watch) left() (time.Duration, bool) {
+	elapsed := time.Since(w.start)
+	left, known := time.Duration(0), false
+	if w.time > 0 {
+		left, known = w.time-elapsed, true
+	}
+	if done := w.trialsDone() - float64(w.first); w.trials > 0 && done > 0 {
+		rest := time.Duration(float64(elapsed) / done * (float64(w.trials) - done - float64(w.first)))
+		if !known || rest < left {
+			left, known = rest, true
+		}
+	}
+	return max(left, 0), known
+}

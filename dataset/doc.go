@@ -1,0 +1,48 @@
+// Package dataset reads labelled images and feeds them to training.
+//
+// # Sources
+//
+// [Open] knows these names; [List] says where each comes from and how to get it.
+//
+//	fashion-mnist-mini  10,000 + 2,000 images of Fashion-MNIST, embedded: the default
+//	fashion-mnist       60,000 + 10,000 grey 28x28 images of clothes, IDX files
+//	mnist               60,000 + 10,000 grey 28x28 handwritten digits, IDX files
+//	cifar10             50,000 + 10,000 colour 32x32 photographs, binary batches
+//	digits:FILE         a CSV file with one flattened image and its label a line
+//	images:FOLDER       a folder with one subfolder of PNG or JPEG files per class
+//
+// A path after a colon works for every name and means the same as [Options.Dir].
+// The files of a named data set are looked for in that place, in the folder named by
+// NASBENCH_DATA, in [UserDir] and in /usr/share/datasets, where Debian's package
+// dataset-fashion-mnist puts them; [Options] has the details. IDX, CIFAR and CSV files
+// may be gzipped. [Fetch] downloads MNIST.
+//
+// The classes of Fashion-MNIST, 0 to 9, are T-shirt/top, Trouser, Pullover, Dress, Coat,
+// Sandal, Shirt, Sneaker, Bag and Ankle boot; of CIFAR-10 airplane, automobile, bird,
+// cat, deer, dog, frog, horse, ship and truck. The embedded part of Fashion-MNIST has
+// its first 1,000 training and first 200 test images of every class, MIT licence
+// beside it. Of a CSV file a tenth of every class is the test split; of a folder
+// without a subfolder test, a fifth. Both choices are the same in every run.
+//
+// # Splits
+//
+// A [Dataset] has a train split and a test split. A search sees the train split only,
+// cut by [SplitStratified] into the part that candidates train on and the part that
+// compares them. [Dataset.Test] reads the test split at the first call, which belongs
+// to the final validation alone.
+//
+// A [Split] stores 8-bit pixels, N x H x W x C. Parts of a split share its storage.
+//
+// # Batches
+//
+// A [Loader] prepares normalised float32 batches in the background, ahead of their
+// use. [Measure] computes the [Stats] for normalisation, from the samples that are
+// trained on; [Augment] says how training images are varied. Order and augmentation
+// follow from the seed, the epoch and the sample alone.
+//
+// # Errors
+//
+// What is wrong with a file is an [*Error] that names the data set, the file, the place
+// in it, what was expected, and how to get a good one. Sizes that a file declares are
+// held against its length before memory is taken for them.
+package dataset

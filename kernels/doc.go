@@ -1,0 +1,46 @@
+// Package kernels holds the numeric routines of the engine: matrix products,
+// convolutions, pooling, normalisation, element-wise work, reductions and optimiser
+// updates over float32 slices.
+//
+// A [Table] holds one routine per piece of work, all for one [Level] of CPU
+// instructions. [Active] returns the table of the best level of this machine, which
+// the environment variable NASBENCH_LEVEL may lower; [ForLevel] returns that of a given
+// level, and [Detect] says which was chosen and why. Every table starts as a copy of
+// the generic one, in plain Go, and overrides what it has better routines for.
+//
+// # Conventions
+//
+// Images are channels last (N x H x W x C), and so are convolution weights (R x S x
+// C/groups x K). Pixels may lie further apart than they have channels (XStride,
+// YStride), so that routines work on channel slices of wider tensors; what lies between is
+// neither read nor written.
+//
+// A routine runs on the calling goroutine, allocates nothing, keeps nothing, and
+// panics where a slice is too short. The caller divides the work: [Split] and [Range]
+// by shape alone, and [Threads] runs the parts.
+//
+// # Numerics
+//
+// Within one level and machine, the routines that work on parts (rows lo..hi, or
+// rows of a matrix product cut by the caller) give the same bits for any division;
+// ConvBackwardWeights, which adds up over its rows, is the exception, so its caller
+// fixes the parts. Levels differ from each other in rounding, and so do machines: Go
+// compiles x*y + z to one fused operation on arm64, which rounds once.
+//
+// Products are accumulated in float32; sums over whole tensors or over the rows of
+// a channel in float64. NaN goes through activations and maxima. Taps of a
+// convolution that fall on padding are left out rather than multiplied by zero, so that an infinite weight
+// or gradient does no harm there.
+//
+// # Assembly
+//
+// The generator internal/asmgen writes the assembly of the levels AVX2 and AVX512 (go
+// generate). Matrix products and dense convolutions in all three directions share one micro-kernel, a
+// tile whose accumulators stay in registers over the whole reduction, in routines for each
+// number of rows; the loop nests over it are Go and the same for all levels. A convolution
+// reads its pixels where they are: neither patches nor padding are copied. Every accumulator adds its
+// products in the order of the reduction, whatever the tile, with fused multiplication. The
+// build tag purego leaves the assembly out.
+//
+//go:generate go run ./internal/asmgen/gen
+package kernels

@@ -1,0 +1,70 @@
+package kernels
+
+// genericTable returns the table of plain Go routines. Every other table starts as
+// a copy of it.
+func genericTable() *Table {
+	return &Table{
+		Level: Generic,
+
+		GEMM:        genericGEMM,
+		GEMMScratch: genericGEMMScratch,
+
+		ConvForward:         genericConvForward,
+		ConvBackwardData:    genericConvBackwardData,
+		ConvBackwardWeights: genericConvBackwardWeights,
+		ConvScratch:         genericConvScratch,
+
+		MaxPoolForward:  genericMaxPoolForward,
+		MaxPoolBackward: genericMaxPoolBackward,
+		AvgPoolForward:  genericAvgPoolForward,
+		AvgPoolBackward: genericAvgPoolBackward,
+
+		ChannelMoments: genericChannelMoments,
+		Normalize:      genericNormalize,
+		ChannelSum:     genericChannelSum,
+		ChannelDot:     genericChannelDot,
+		ChannelCombine: genericChannelCombine,
+		AddRow:         genericAddRow,
+
+		Activate: [NumActivations]func(dst, x []float32){
+			ReLU:      genericReLU,
+			ReLU6:     genericReLU6,
+			Sigmoid:   genericSigmoid,
+			SiLU:      genericSiLU,
+			HardSwish: genericHardSwish,
+		},
+		ActivateGrad: [NumActivations]func(dst, dy, x []float32){
+			ReLU:      genericReLUGrad,
+			ReLU6:     genericReLU6Grad,
+			Sigmoid:   genericSigmoidGrad,
+			SiLU:      genericSiLUGrad,
+			HardSwish: genericHardSwishGrad,
+		},
+
+		Add:  genericAdd,
+		Sub:  genericSub,
+		Mul:  genericMul,
+		Div:  genericDiv,
+		Axpy: genericAxpy,
+		Scal: genericScal,
+		Lerp: genericLerp,
+		WSum: genericWSum,
+		Mask: genericMask,
+
+		Sum:        genericSum,
+		Dot:        genericDot,
+		SumSquares: genericSumSquares,
+
+		Softmax:          genericSoftmax,
+		SoftmaxGrad:      genericSoftmaxGrad,
+		LogSoftmax:       genericLogSoftmax,
+		LogSoftmaxGrad:   genericLogSoftmaxGrad,
+		CrossEntropy:     genericCrossEntropy,
+		CrossEntropyGrad: genericCrossEntropyGrad,
+
+		SGD:   genericSGD,
+		AdamW: genericAdamW,
+
+		Bytes: genericBytes,
+	}
+}

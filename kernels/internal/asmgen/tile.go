@@ -1,0 +1,286 @@
+package asmgen
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Matrix products and convolutions share one micro-kernel: a tile of rows of A by one
+// or two vectors of columns of B, whose accumulators stay in registers over the whole
+// reduction. Everything has a step of its own: rows of A may be pixels, channels or
+// rows of a matrix; the reduction goes over pieces that may lie anywhere, such as the
+// rows of a convolution kernel; and B may be packed or not. One family of routines,
+// one for each number of rows, so serves all directions without padding.
+
+// tileGroup is the number of rows addressed from one base register, by the step
+// times 0 to 6, for which three index registers (1, 3 and 5 steps) are enough.
+const tileGroup = 7
+
+// tileBases is the largest number of groups.
+const tileBases = 4
+
+// tilePieces is the number of pieces of the reduction that callers collect at once.
+const tilePieces = 64
+
+var tileRecord = record{
+	name: "tile",
+	doc: "tile is one call of the micro-kernel: rows of A times one or two vectors of columns\n" +
+		"of B. Steps are in bytes. Row i belongs to group i/tileGroup.",
+	fields: []field{
+		{"a", "[tileBases]*float32", 8 * tileBases, "A of the first row of each group"},
+		{"c", "[tileBases]*float32", 8 * tileBases, "C of the first row of each group"},
+		{"b", "*float32", 8, "B"},
+		{"bias", "*float32", 8, "one float per column, if flags has tileBias"},
+		{"pieces", "*tilePiece", 8, "pieces of the reduction, in order"},
+		{"count", "int", 8, "number of pieces; zero after the call"},
+		{"length", "int", 8, "steps of the reduction in each piece"},
+		{"aRow", "int", 8, "from row to row of A within a group"},
+		{"cRow", "int", 8, "from row to row of C within a group"},
+		{"aStep", "int", 8, "of A along the reduction"},
+		{"bStep", "int", 8, "of B along the reduction"},
+		{"tail", "int", 8, "columns of the last vector, 1 to all lanes"},
+		{"flags", "int", 8, "the epilogue"},
+		{"alpha", "float32", 4, "factor of the product, if flags has tileAlpha"},
+		{"beta", "float32", 4, "factor of C, if flags has tileBeta"},
+	},
+}
+
+const tileGo = `
+const (
+	tileGroup  = %d // rows of A addressed from one base
+	tileBases  = %d // groups in a tile
+	tilePieces = %d // pieces of the reduction collected at once
+)
+
+// The epilogue of a tile, in this order.
+const (
+	tileAlpha = 1 << iota // multiply by alpha
+	tileBeta              // add beta*C
+	tileBias              // add the bias
+	tileReLU              // replace what is negative by zero
+)
+
+// tilePiece is a piece of the reduction: where it starts in bytes after the bases of A and after B.
+type tilePiece struct{ a, b int }
+`
+
+// tileRows returns the largest number of rows of a tile of vectors: what registers hold beside
+// the vectors of B and a broadcast element of A.
+func tileRows(l Level, vectors int) int {
+	switch {
+	case l == AVX512 && vectors == 1:
+		return 28
+	case l == AVX512:
+		return 14
+	case vectors == 1:
+		return 12
+	}
+	return 6
+}
+
+func tileFile(l Level) File {
+	f := File{Name: "tile_" + strings.ToLower(l.String()), Level: l}
+	if l == AVX2 {
+		f.Go = fmt.Sprintf(tileGo, tileGroup, tileBases, tilePieces) + "\n" + tileRecord.source()
+	}
+	var cases strings.Builder
+	for vectors := 1; vectors <= 2; vectors++ {
+		for rows := 1; rows <= tileRows(l, vectors); rows++ {
+			name := fmt.Sprintf("tile%vx%dx%d", l, rows, vectors)
+			f.Functions = append(f.Functions, Function{
+				Name:   name,
+				Doc:    tileDoc(name, l, rows, vectors),
+				Params: []Param{{"t", "*tile"}},
+				Body:   func(m Machine) { tileBody(m, rows, vectors) },
+			})
+			fmt.Fprintf(&cases, "\tcase %d:\n\t\t%s(t)\n", vectors*32+rows, name)
+		}
+	}
+	f.Go += fmt.Sprintf("\n// tile%v runs a tile of 1 to %d rows by one vector, or 1 to %d rows by two.\nfunc tile%[1]v(rows, vectors int, t *tile) {\n\tswitch vectors*32 + rows {\n%[4]s\t}\n}\n",
+		l, tileRows(l, 1), tileRows(l, 2), cases.String())
+	return f
+}
+
+func tileDoc(name string, l Level, rows, vectors int) string {
+	lanes := l.machine(nil).Lanes()
+	return fmt.Sprintf(`%s computes %d rows of a tile of %d-%d columns, n = %d+t.tail:
+
+	for i := range %[2]d {
+		for j := range n {
+			sum := 0
+			for _, p := range t.pieces[:t.count] {
+				for k := range t.length {
+					sum += A(i, p.a+k*t.aStep) * B(p.b+k*t.bStep+4*j) // fused
+				}
+			}
+			C(i, j) = epilogue(sum)
+		}
+	}`, name, rows, (vectors-1)*lanes+1, vectors*lanes, (vectors-1)*lanes)
+}
+
+// Registers of a tile.
+const (
+	tileArgs   = Reg(0)
+	tileB      = Reg(1)
+	tileAStep  = Reg(2)
+	tileBStep  = Reg(3)
+	tileLength = Reg(4)
+	tilePiece  = Reg(5)
+	tileStep1  = Reg(6) // one step, then three and five
+	tileBase   = Reg(9) // tileBases of them
+)
+
+// tileRow returns the address of row i, from the base of its group.
+func tileRow(i int) Mem {
+	m := At(tileBase+Reg(i/tileGroup), 0)
+	if i %= tileGroup; i > 0 {
+		m.Index = tileStep1 + [...]Reg{1: 0, 2: 0, 3: 1, 4: 0, 5: 2, 6: 1}[i]
+		m.Scale = [...]int{1: 1, 2: 2, 3: 1, 4: 4, 5: 1, 6: 2}[i]
+	}
+	return m
+}
+
+// tileIndex loads a step and its multiples.
+func tileIndex(m Machine, field string) {
+	m.LoadInt(tileStep1, At(tileArgs, tileRecord.offset(field)))
+	for _, odd := range []int{3, 5} {
+		m.Address(tileStep1+Reg(odd/2), Mem{Base: tileStep1, Index: tileStep1, Scale: odd - 1})
+	}
+}
+
+func tileBody(m Machine, rows, vectors int) {
+	arg := func(field string) Mem { return At(tileArgs, tileRecord.offset(field)) }
+	width := 4 * m.Lanes()
+	acc := func(i, v int) Vec { return Vec(i*vectors + v) }
+	b := func(v int) Vec { return Vec(rows*vectors + v) }
+	tmp := Vec(m.Vectors() - 1)
+	load := func(dst Vec, at Mem, v int) {
+		if v == vectors-1 {
+			m.LoadTail(dst, at.Plus(v*width))
+		} else {
+			m.Load(dst, at.Plus(v*width))
+		}
+	}
+	groups := (rows + tileGroup - 1) / tileGroup
+
+	m.Param(tileArgs, "t")
+	m.LoadInt(tileLength, arg("tail"))
+	m.SetTail(tileLength)
+	for i := range rows * vectors {
+		m.Zero(Vec(i))
+	}
+	m.JumpMemZero(arg("count"), "epilogue")
+	m.JumpMemZero(arg("length"), "epilogue")
+	tileIndex(m, "aRow")
+	m.LoadInt(tileAStep, arg("aStep"))
+	m.LoadInt(tileBStep, arg("bStep"))
+	m.LoadInt(tilePiece, arg("pieces"))
+
+	m.Label("piece")
+	for g := range groups {
+		m.LoadInt(tileBase+Reg(g), arg("a").Plus(8*g))
+	}
+	m.LoadInt(tileB, arg("b"))
+	m.LoadInt(tileLength, At(tilePiece, 0))
+	for g := range groups {
+		m.Add(tileBase+Reg(g), tileLength)
+	}
+	m.AddMem(tileB, At(tilePiece, 8))
+	m.AddConst(tilePiece, 16)
+	m.LoadInt(tileLength, arg("length"))
+	m.Align()
+	m.Label("step")
+	for v := range vectors {
+		load(b(v), At(tileB, 0), v)
+	}
+	for i := range rows {
+		if vectors == 1 {
+			m.FMABroadcast(acc(i, 0), b(0), tileRow(i), tmp)
+			continue
+		}
+		m.Broadcast(tmp-Vec(i%2*spare(m, rows, vectors)), tileRow(i))
+		for v := range vectors {
+			m.FMA(acc(i, v), b(v), tmp-Vec(i%2*spare(m, rows, vectors)))
+		}
+	}
+	for g := range groups {
+		m.Add(tileBase+Reg(g), tileAStep)
+	}
+	m.Add(tileB, tileBStep)
+	m.SubJumpNotZero(tileLength, 1, "step")
+	m.DecrementMem(arg("count"), "piece")
+
+	m.Label("epilogue")
+	tileEpilogue(m, rows, vectors, arg)
+}
+
+// spare is 1 if there is a second register for broadcast elements, else 0.
+func spare(m Machine, rows, vectors int) int {
+	return min(1, m.Vectors()-(rows+1)*vectors-1)
+}
+
+// tileEpilogue finishes the accumulators and stores them.
+func tileEpilogue(m Machine, rows, vectors int, arg func(string) Mem) {
+	const flags = tileLength
+	width := 4 * m.Lanes()
+	x, y := Vec(rows*vectors), Vec(rows*vectors+1)
+	each := func(f func(acc Vec, i, v int)) {
+		for i := range rows {
+			for v := range vectors {
+				f(Vec(i*vectors+v), i, v)
+			}
+		}
+	}
+	load := func(dst Vec, at Mem, v int) {
+		if v == vectors-1 {
+			m.LoadTail(dst, at.Plus(v*width))
+		} else {
+			m.Load(dst, at.Plus(v*width))
+		}
+	}
+	tileIndex(m, "cRow")
+	for g := range (rows + tileGroup - 1) / tileGroup {
+		m.LoadInt(tileBase+Reg(g), arg("c").Plus(8*g))
+	}
+	m.LoadInt(flags, arg("flags"))
+	m.JumpZero(flags, "store")
+
+	m.JumpBitClear(flags, 0, "beta")
+	m.Broadcast(x, arg("alpha"))
+	each(func(acc Vec, _, _ int) { m.MulVec(acc, acc, x) })
+
+	m.Label("beta")
+	m.JumpBitClear(flags, 1, "bias")
+	m.Broadcast(x, arg("beta"))
+	each(func(acc Vec, i, v int) {
+		load(y, tileRow(i), v)
+		m.FMA(acc, y, x)
+	})
+
+	m.Label("bias")
+	m.JumpBitClear(flags, 2, "relu")
+	m.LoadInt(tileB, arg("bias"))
+	for v := range vectors {
+		load(x, At(tileB, 0), v)
+		for i := range rows {
+			acc := Vec(i*vectors + v)
+			m.AddVec(acc, acc, x)
+		}
+	}
+
+	m.Label("relu")
+	m.JumpBitClear(flags, 3, "store")
+	m.Zero(x)
+	each(func(acc Vec, _, _ int) { m.MaxVec(acc, x, acc) })
+
+	m.Label("store")
+	each(func(acc Vec, i, v int) {
+		at := tileRow(i).Plus(v * width)
+		if v == vectors-1 {
+			m.StoreTail(at, acc)
+		} else {
+			m.Store(at, acc)
+		}
+	})
+	m.Return()
+}

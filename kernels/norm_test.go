@@ -1,0 +1,152 @@
+package kernels
+
+import (
+	"math"
+	"testing"
+)
+
+// channelSizes are rows and channels around the sizes of tiles and chunks.
+func channelSizes(f func(rows, c int)) {
+	for c := 1; c <= 17; c++ {
+		for rows := 0; rows <= 9; rows++ {
+			f(rows, c)
+		}
+	}
+	for _, c := range []int{31, 64, 65, 130} {
+		for _, rows := range []int{1, 64, 129} {
+			f(rows, c)
+		}
+	}
+}
+
+func TestChannelReductions(t *testing.T) {
+	forEachLevel(t, func(t *testing.T, table *Table) {
+		mem := newGuards(t)
+		rng := newRand("channels")
+		channelSizes(func(rows, c int) {
+			mem.reset()
+			mem.atStart = rng.IntN(2) == 0
+			x, dy, shift := mem.random(rng, rows*c), mem.random(rng, rows*c), mem.random(rng, c)
+			mean, m2, sum, dot := mem.filled(c, nan32), mem.filled(c, nan32), mem.filled(c, nan32), mem.filled(c, nan32)
+			wantMean, wantM2 := make([]exact, c), make([]exact, c)
+			wantSum, wantSumX, wantDot := make([]exact, c), make([]exact, c), make([]exact, c)
+			for i, v := range x {
+				wantMean[i%c].add(float64(v) / float64(rows))
+				wantSumX[i%c].add(float64(v))
+				wantSum[i%c].add(float64(dy[i]))
+				wantDot[i%c].add(float64(dy[i]) * (float64(v) - float64(shift[i%c])))
+			}
+			for i, v := range x {
+				d := float64(v) - wantMean[i%c].value
+				wantM2[i%c].add(d * d)
+			}
+			check := func(name string, got []float32, want []exact) {
+				// Sums in float64 leave one rounding to float32; a vector level may
+				// also sum blocks of rows in float32.
+				if err := closeTo(got, want, 8); err != nil {
+					t.Fatalf("%d x %d: %s: %v", rows, c, name, err)
+				}
+			}
+			table.ChannelMoments(mean, m2, x, rows, c)
+			check("mean", mean, wantMean)
+			check("m2", m2, wantM2)
+			table.ChannelDot(sum, dot, dy, x, shift, rows, c)
+			check("sum", sum, wantSum)
+			check("dot", dot, wantDot)
+			table.ChannelSum(sum, x, rows, c)
+			check("channel sum", sum, wantSumX)
+		})
+	})
+}
+
+// The sum of squares of a mean of 10^4 times the deviation loses all digits in
+// float32; the moments must keep them.
+func TestMomentsOfLargeMeans(t *testing.T) {
+	forEachLevel(t, func(t *testing.T, table *Table) {
+		for _, mean := range []float32{1 << 13, -1 << 13, 1 << 20} {
+			const rows, c = 1000, 5
+			x := make([]float32, rows*c)
+			for i := range x { // +-1 around the mean, which float32 holds exactly
+				x[i] = mean + float32(i/c%2*2-1)
+			}
+			got, m2 := make([]float32, c), make([]float32, c)
+			table.ChannelMoments(got, m2, x, rows, c)
+			for i := range c {
+				if got[i] != mean || math.Abs(float64(m2[i])-rows) > 1e-3*rows {
+					t.Errorf("mean %v: got mean %v, sum of squared deviations %v, want %d", mean, got[i], m2[i], rows)
+				}
+			}
+		}
+	})
+}
+
+func TestMomentsOfConstantsAreExact(t *testing.T) {
+	forEachLevel(t, func(t *testing.T, table *Table) {
+		const rows, c = 77, 9
+		x := make([]float32, rows*c)
+		for i := range x {
+			x[i] = 0.1 + float32(i%c)
+		}
+		mean, m2 := make([]float32, c), make([]float32, c)
+		table.ChannelMoments(mean, m2, x, rows, c)
+		if err := sameBits(mean, x[:c]); err != nil {
+			t.Error(err)
+		}
+		if err := sameBits(m2, make([]float32, c)); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestChannelMaps checks the routines that map rows with a vector per channel, in
+// place and not.
+func TestChannelMaps(t *testing.T) {
+	forEachLevel(t, func(t *testing.T, table *Table) {
+		mem := newGuards(t)
+		rng := newRand("channel maps")
+		channelSizes(func(rows, c int) {
+			for _, place := range []string{"apart", "x", "dy"} {
+				mem.reset()
+				mem.atStart = rng.IntN(2) == 0
+				x, dy := mem.random(rng, rows*c), mem.random(rng, rows*c)
+				mean, a, b, d := mem.random(rng, c), mem.random(rng, c), mem.random(rng, c), mem.random(rng, c)
+				norm, combined, added := make([]exact, rows*c), make([]exact, rows*c), make([]exact, rows*c)
+				for i, v := range x {
+					ch := i % c
+					m, s := float64(mean[ch]), float64(a[ch])
+					norm[i] = exact{(float64(v)-m)*s + float64(d[ch]), (math.Abs(float64(v))+math.Abs(m))*math.Abs(s) + math.Abs(float64(d[ch]))}
+					added[i].add(float64(v))
+					added[i].add(float64(d[ch]))
+					combined[i].add(s * float64(dy[i]))
+					combined[i].add(float64(b[ch]) * float64(v))
+					combined[i].add(float64(b[ch]) * -m)
+					combined[i].add(float64(d[ch]))
+				}
+				out := func() (out, in []float32) {
+					in = mem.clone(x)
+					if place == "x" {
+						return in, in
+					}
+					return mem.filled(rows*c, nan32), in
+				}
+				check := func(name string, got []float32, want []exact) {
+					if err := closeTo(got, want, 5); err != nil {
+						t.Fatalf("%d x %d, output %s: %s: %v", rows, c, place, name, err)
+					}
+				}
+				y, in := out()
+				table.Normalize(y, in, mean, a, d, rows, c)
+				check("normalize", y, norm)
+				y, in = out()
+				table.AddRow(y, in, d, rows, c)
+				check("add row", y, added)
+				y, in = out()
+				if place == "dy" {
+					y = dy
+				}
+				table.ChannelCombine(y, dy, in, mean, a, b, d, rows, c)
+				check("combine", y, combined)
+			}
+		})
+	})
+}

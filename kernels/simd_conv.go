@@ -1,0 +1,215 @@
+//go:build amd64 && !purego
+
+package kernels
+
+// tileSteps is about how many steps of the reduction one call of the micro-kernel
+// makes at most; the longest tile then takes some ten thousand cycles.
+const tileSteps = 16384
+
+// conv computes rows of a forward convolution, or of its input gradient, or the
+// gradient of the weights, one group of channels at a time. It walks over the regions whose
+// output pixels see the same taps (see axis), so that a region is a box of pixels
+// with one step between neighbours in each direction, and no tap falls outside. The
+// micro-kernel reads the source pixels where they are: nothing is gathered.
+type conv struct {
+	*simd
+	rows, cols       axis
+	srcPix, dstPix   int // floats between pixels
+	srcChan, dstChan int // channels of one group
+	src, dst         []float32
+
+	// Of the forward pass and the input gradient.
+	bias       []float32 // nil, or dstChan floats
+	relu       bool
+	weights    []float32 // dstChan columns, one row per source channel and tap
+	weightsRow int       // floats between rows of weights, or 0 for packed panels
+
+	// Of the gradient of the weights, R x S x srcChan x dstChan: the floats between rows.
+	gradient    []float32 // nil in the other two
+	gradientRow int
+}
+
+// box is a set of pixels: source and destination of the first, and in three
+// directions their number and the steps, in floats.
+type box struct {
+	src0, dst0  int
+	n, src, dst [3]int
+}
+
+// turn makes direction i the innermost, which is the last.
+func (b *box) turn(i int) {
+	b.n[i], b.n[2] = b.n[2], b.n[i]
+	b.src[i], b.src[2] = b.src[2], b.src[i]
+	b.dst[i], b.dst[2] = b.dst[2], b.dst[i]
+}
+
+// merge joins directions in which pixels follow each other in one step.
+func (b *box) merge() {
+	for i := 1; i >= 0; i-- {
+		if b.src[i] == b.n[2]*b.src[2] && b.dst[i] == b.n[2]*b.dst[2] {
+			b.n[2] *= b.n[i]
+			b.n[i] = 1
+		}
+	}
+}
+
+// forwardAxes returns the axes of a forward pass.
+func forwardAxes(g *Conv) (rows, cols axis) {
+	return axis{in: g.H, out: g.Ho, kernel: g.R, stride: g.StrideH, pad: g.PadTop, dilation: g.DilationH},
+		axis{in: g.W, out: g.Wo, kernel: g.S, stride: g.StrideW, pad: g.PadLeft, dilation: g.DilationW}
+}
+
+func (s *simd) convScratch(g *Conv) int {
+	if genericIsDepthwise(g) {
+		return genericConvScratch(g)
+	}
+	c, k := g.C/g.Groups, g.K/g.Groups
+	n := g.R * g.S * k * s.roundUp(c)
+	if s.packsForward(g) {
+		n = max(n, g.R*g.S*c*s.roundUp(k))
+	}
+	return n
+}
+
+// packsForward reports whether the forward pass packs its weights: not if one panel
+// holds all columns, because then they lie as they are read.
+func (s *simd) packsForward(g *Conv) bool { return g.K/g.Groups > s.width() }
+
+func (s *simd) convForward(g *Conv, x, w, bias, y, scratch []float32, lo, hi int) {
+	if genericIsDepthwise(g) {
+		genericConvForward(g, x, w, bias, y, scratch, lo, hi)
+		return
+	}
+	c, k := g.C/g.Groups, g.K/g.Groups
+	e := conv{
+		simd:   s,
+		srcPix: g.XStride, dstPix: g.YStride, srcChan: c, dstChan: k,
+		relu: g.ReLU, weightsRow: g.K,
+	}
+	e.rows, e.cols = forwardAxes(g)
+	w = w[:g.R*g.S*c*g.K]
+	for group := range g.Groups {
+		e.weights = w[group*k:]
+		if s.packsForward(g) {
+			e.weights, e.weightsRow = scratch[:g.R*g.S*c*s.roundUp(k)], 0
+			s.packPanels(e.weights, w[group*k:], g.R*g.S*c, k, g.K)
+		}
+		e.src, e.dst = x[group*c:], y[group*k:]
+		if bias != nil {
+			e.bias = bias[group*k : (group+1)*k]
+		}
+		e.run(lo, hi)
+	}
+}
+
+func (s *simd) convBackwardData(g *Conv, dy, w, dx, scratch []float32, lo, hi int) {
+	if genericIsDepthwise(g) {
+		genericConvBackwardData(g, dy, w, dx, scratch, lo, hi)
+		return
+	}
+	c, k := g.C/g.Groups, g.K/g.Groups
+	e := conv{
+		simd:   s,
+		srcPix: g.YStride, dstPix: g.XStride, srcChan: k, dstChan: c,
+	}
+	e.rows = axis{in: g.Ho, out: g.H, kernel: g.R, stride: g.StrideH, pad: g.PadTop, dilation: g.DilationH, backward: true}
+	e.cols = axis{in: g.Wo, out: g.W, kernel: g.S, stride: g.StrideW, pad: g.PadLeft, dilation: g.DilationW, backward: true}
+	rows := g.R * g.S * k
+	e.weights = scratch[:rows*s.roundUp(c)]
+	for group := range g.Groups {
+		for i := range g.R {
+			r, rowFirst, rowTaps := e.rows.tapOrder(i)
+			for j := range g.S {
+				q, colFirst, colTaps := e.cols.tapOrder(j)
+				at := rowFirst*g.S + rowTaps*colFirst + (i-rowFirst)*colTaps + (j - colFirst)
+				s.packTransposed(e.weights, w[(r*g.S+q)*c*g.K+group*k:], at*k, k, rows, c, g.K)
+			}
+		}
+		e.src, e.dst = dy[group*k:], dx[group*c:]
+		e.run(lo, hi)
+	}
+}
+
+func (s *simd) convBackwardWeights(g *Conv, x, dy, dw, scratch []float32, lo, hi int) {
+	if genericIsDepthwise(g) {
+		genericConvBackwardWeights(g, x, dy, dw, scratch, lo, hi)
+		return
+	}
+	c, k := g.C/g.Groups, g.K/g.Groups
+	e := conv{
+		simd:   s,
+		srcPix: g.XStride, dstPix: g.YStride, srcChan: c, dstChan: k,
+		gradientRow: g.K,
+	}
+	e.rows, e.cols = forwardAxes(g)
+	dw = dw[:g.R*g.S*c*g.K]
+	for group := range g.Groups {
+		e.gradient = dw[group*k:]
+		e.src, e.dst = x[group*c:], dy[group*k:]
+		e.run(lo, hi)
+	}
+}
+
+// run works on rows lo..hi of the images' output rows.
+func (e *conv) run(lo, hi int) {
+	if lo >= hi || e.cols.out == 0 || e.srcChan == 0 || e.dstChan == 0 {
+		return
+	}
+	first, last := lo/e.rows.out, (hi-1)/e.rows.out
+	if e.cols.in > 0 && e.rows.in > 0 {
+		_ = e.src[((last+1)*e.rows.in*e.cols.in-1)*e.srcPix+e.srcChan-1]
+	}
+	_ = e.dst[(hi*e.cols.out-1)*e.dstPix+e.dstChan-1]
+	for i := range e.rows.groups() {
+		rows := e.rows.group(i)
+		for j := 0; j < rows.n; {
+			v := rows.run(&e.rows, j)
+			j += v.n
+			for k := range e.cols.groups() {
+				cols := e.cols.group(k)
+				for l := 0; l < cols.n; {
+					h := cols.run(&e.cols, l)
+					l += h.n
+					// Images of which all rows are wanted form one box.
+					for image := first; image <= last; {
+						top := max(lo-image*e.rows.out, 0)
+						bottom := min(hi-image*e.rows.out, e.rows.out)
+						n := 1
+						if top == 0 && bottom == e.rows.out {
+							n = hi/e.rows.out - image
+						}
+						e.region(&v, &h, image, n, top, bottom)
+						image += n
+					}
+				}
+			}
+		}
+	}
+}
+
+// region works on the output pixels of n images in the given runs, of which only the rows
+// top..bottom are wanted.
+func (e *conv) region(v, h *axisRun, image, n, top, bottom int) {
+	skip := max(0, (top-v.out+v.outStep-1)/v.outStep)
+	rows := min(v.n, (bottom-v.out+v.outStep-1)/v.outStep) - skip
+	if rows <= 0 {
+		return
+	}
+	b := box{
+		src0: ((image*e.rows.in+v.src+skip*v.srcStep)*e.cols.in + h.src) * e.srcPix,
+		dst0: ((image*e.rows.out+v.out+skip*v.outStep)*e.cols.out + h.out) * e.dstPix,
+		n:    [3]int{n, rows, h.n},
+		src:  [3]int{e.rows.in * e.cols.in * e.srcPix, v.srcStep * e.cols.in * e.srcPix, h.srcStep * e.srcPix},
+		dst:  [3]int{e.rows.out * e.cols.out * e.dstPix, v.outStep * e.cols.out * e.dstPix, h.outStep * e.dstPix},
+	}
+	if e.gradient != nil {
+		e.addGradient(v, h, &b)
+	} else {
+		e.multiply(v, h, &b)
+	}
+}
+
+// contiguous reports whether the taps of a kernel row read consecutive floats.
+func (e *conv) contiguous(h *axisRun) bool {
+	return h.taps == 1 || h.srcTap == 1 && e.srcPix == e.srcChan
+}

@@ -1,0 +1,155 @@
+//go:build amd64 && !purego
+
+package kernels
+
+// multiply computes the pixels of a box: rows of tiles are pixels, columns are
+// output channels, and the reduction goes over taps and source channels.
+func (e *conv) multiply(v, h *axisRun, b *box) {
+	// A piece of the reduction is a kernel row where its taps are contiguous, else a tap.
+	perRow, length := h.taps, e.srcChan
+	if e.contiguous(h) && h.taps*e.srcChan <= tileSteps {
+		perRow, length = min(h.taps, 1), h.taps*e.srcChan
+	}
+	total := v.taps * perRow
+	atOnce := max(1, min(tilePieces, tileSteps/max(length, 1)))
+	firstTap := v.groupFirst*e.cols.kernel + v.size*h.groupFirst + (v.first-v.groupFirst)*h.size + (h.first - h.groupFirst)
+
+	b.merge()
+	var pieces [tilePieces]tilePiece
+	t := tile{pieces: &pieces[0], length: length, aStep: 4, beta: 1}
+	for j := 0; j < e.dstChan; j += e.width() {
+		vectors, tail := e.panel(j, e.dstChan)
+		e.choose(b, vectors)
+		row, start := e.weightsRow, j
+		if row == 0 {
+			row, start = vectors*e.lanes, j*e.rows.kernel*e.cols.kernel*e.srcChan
+		}
+		t.b, t.bStep, t.tail = &e.weights[start], 4*row, tail
+		if e.bias != nil {
+			t.bias = &e.bias[j]
+		}
+		t.aRow, t.cRow = 4*b.src[2], 4*b.dst[2]
+		for done := 0; ; done += atOnce {
+			count := min(atOnce, total-done)
+			for i := range count {
+				p, q := (done+i)/perRow, (done+i)%perRow
+				pieces[i] = tilePiece{
+					a: 4 * (p*v.srcTap*e.cols.in + q*h.srcTap) * e.srcPix,
+					b: 4 * (firstTap + p*h.size + q) * e.srcChan * row,
+				}
+			}
+			e.convEpilogue(&t, done == 0, done+count == total)
+			for outer := range b.n[0] {
+				for inner := range b.n[1] {
+					to := &e.dst[b.dst0+outer*b.dst[0]+inner*b.dst[1]+j]
+					from := to // not read
+					if total > 0 {
+						from = &e.src[b.src0+outer*b.src[0]+inner*b.src[1]]
+					}
+					e.strip(&t, from, to, b.n[2], vectors, count)
+				}
+			}
+			if done+count == total {
+				break
+			}
+		}
+	}
+}
+
+// convEpilogue sets what happens to the sum over some of the pieces.
+func (e *conv) convEpilogue(t *tile, first, last bool) {
+	t.flags = 0
+	if !first {
+		t.flags |= tileBeta
+	}
+	if last && e.bias != nil {
+		t.flags |= tileBias
+	}
+	if last && e.relu {
+		t.flags |= tileReLU
+	}
+}
+
+// choose turns the direction along which tiles fit best into the innermost place.
+func (e *conv) choose(b *box, vectors int) {
+	best, bestCost := 2, 0
+	for i := 2; i >= 0; i-- {
+		if cost := b.n[0] * b.n[1] * b.n[2] / b.n[i] * e.stripCost(b.n[i], vectors); i == 2 || cost < bestCost {
+			best, bestCost = i, cost
+		}
+	}
+	b.turn(best)
+}
+
+// stripCost is about the cycles of one step of the reduction over n rows of tiles. A
+// tile of few rows waits for its accumulators: four cycles, two operations a cycle.
+func (s *simd) stripCost(n, vectors int) int {
+	tiles := (n + s.rows[vectors] - 1) / s.rows[vectors]
+	return tiles * max((n+tiles-1)/tiles, 8/vectors)
+}
+
+// weightsSteps is about how many pixels one call of the micro-kernel reduces in the
+// gradient of the weights: enough to hide the loading and storing of accumulators, few
+// enough for the pixels to stay in cache while all tiles pass over them.
+const weightsSteps = 512
+
+// shortRun is the number of pixels from which on a run is reduced as one piece.
+const shortRun = 4
+
+// addGradient adds the products of the pixels of a box: rows of tiles are taps and
+// source channels, columns are output channels, and the reduction goes over pixels.
+func (e *conv) addGradient(v, h *axisRun, b *box) {
+	if v.taps*h.taps == 0 {
+		return
+	}
+	b.merge()
+	// Neighbours along a row are the nearest in memory; runs of a few only cost time between them.
+	for i := 2; i >= 0; i-- {
+		if b.n[i] >= shortRun || i == 0 {
+			b.turn(i)
+			break
+		}
+	}
+	var pieces [tilePieces]tilePiece
+	t := tile{
+		pieces: &pieces[0],
+		aRow:   4, cRow: 4 * e.gradientRow,
+		aStep: 4 * b.src[2], bStep: 4 * b.dst[2],
+		flags: tileBeta, beta: 1,
+	}
+	total := b.n[0] * b.n[1]
+	for start := 0; start < b.n[2]; start += weightsSteps {
+		t.length = min(weightsSteps, b.n[2]-start)
+		atOnce := min(tilePieces, max(1, weightsSteps/t.length))
+		for done := 0; done < total; done += atOnce {
+			count := min(atOnce, total-done)
+			for i := range count {
+				outer, inner := (done+i)/b.n[1], (done+i)%b.n[1]
+				pieces[i] = tilePiece{
+					a: 4 * (outer*b.src[0] + inner*b.src[1] + start*b.src[2]),
+					b: 4 * (outer*b.dst[0] + inner*b.dst[1] + start*b.dst[2]),
+				}
+			}
+			e.gradientTiles(&t, v, h, b, count)
+		}
+	}
+}
+
+// gradientTiles runs the tiles of all taps of a region over some pieces of pixels.
+func (e *conv) gradientTiles(t *tile, v, h *axisRun, b *box, count int) {
+	taps, channels := h.taps, e.srcChan
+	if e.contiguous(h) { // one strip for all taps of a kernel row
+		taps, channels = 1, h.taps*e.srcChan
+	}
+	for p := range v.taps {
+		for q := range taps {
+			from := &e.src[b.src0+(p*v.srcTap*e.cols.in+q*h.srcTap)*e.srcPix]
+			row := ((v.first+p)*e.cols.kernel + h.first + q) * e.srcChan
+			for j := 0; j < e.dstChan; j += e.width() {
+				vectors, tail := e.panel(j, e.dstChan)
+				t.b, t.tail = &e.dst[b.dst0+j], tail
+				e.strip(t, from, &e.gradient[row*e.gradientRow+j], channels, vectors, count)
+			}
+		}
+	}
+}

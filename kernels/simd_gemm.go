@@ -1,0 +1,175 @@
+//go:build amd64 && !purego
+
+package kernels
+
+// Block sizes of GEMM: a packed block of B (simdKC x simdNC) stays in the second-level
+// cache while all rows of A pass over it; a tile of A (simdKC deep) stays in the first
+// while the panels of B pass over it.
+const (
+	simdKC = 384
+	simdNC = 256
+	simdMC = 112
+)
+
+// gemmPlan says what is packed and how the reduction is cut, by shape alone. The cuts
+// depend on K only, so that results do not depend on how rows are divided.
+type gemmPlan struct {
+	kc           int // longest block of the reduction
+	packA, packB bool
+}
+
+func (s *simd) gemmPlan(g *GEMM) gemmPlan {
+	blocks := (g.K + simdKC - 1) / simdKC
+	return gemmPlan{
+		kc:    (g.K + blocks - 1) / max(blocks, 1),
+		packA: g.TransA && g.N > s.width(),
+		packB: g.TransB || g.M > 2*s.rows[2],
+	}
+}
+
+func (s *simd) gemmScratch(g *GEMM) int {
+	if g.K <= 0 {
+		return 0
+	}
+	p := s.gemmPlan(g)
+	n := 0
+	if p.packB {
+		n += p.kc * s.roundUp(min(simdNC, g.N))
+	}
+	if p.packA {
+		n += p.kc * min(simdMC, g.M)
+	}
+	return n
+}
+
+// gemm follows the loop nest of Goto and van de Geijn (2008): blocks of columns,
+// blocks of the reduction, blocks of rows.
+func (s *simd) gemm(g *GEMM, a, b, c, bias, scratch []float32) {
+	if g.M <= 0 || g.N <= 0 {
+		return
+	}
+	if g.K <= 0 {
+		gemmEmpty(g, c, bias)
+		return
+	}
+	_ = a[lastElement(g.TransA, g.M, g.K, g.LDA)]
+	_ = b[lastElement(g.TransB, g.K, g.N, g.LDB)]
+	_ = c[lastElement(false, g.M, g.N, g.LDC)]
+	if bias != nil {
+		bias = bias[:g.N]
+	}
+	plan := s.gemmPlan(g)
+	packedB := 0
+	if plan.packB {
+		packedB = plan.kc * s.roundUp(min(simdNC, g.N))
+	}
+	blockB, blockA := scratch[:packedB], scratch[packedB:]
+
+	var piece tilePiece
+	t := tile{pieces: &piece, alpha: g.Alpha, cRow: 4 * g.LDC}
+	for jc := 0; jc < g.N; jc += simdNC {
+		nc := min(simdNC, g.N-jc)
+		for pc := 0; pc < g.K; pc += plan.kc {
+			kc := min(plan.kc, g.K-pc)
+			t.length = kc
+			s.gemmEpilogue(g, &t, pc == 0, pc+kc == g.K, bias != nil)
+			m := matrixB{b: blockB, packed: plan.packB}
+			switch {
+			case g.TransB:
+				s.packTransposed(blockB, b[jc*g.LDB+pc:], 0, kc, kc, nc, g.LDB)
+			case plan.packB:
+				s.packPanels(blockB, b[pc*g.LDB+jc:], kc, nc, g.LDB)
+			default:
+				m.b, m.ld = b[pc*g.LDB+jc:], g.LDB
+			}
+			if bias != nil {
+				m.bias = bias[jc : jc+nc]
+			}
+			if !plan.packA {
+				t.aRow, t.aStep = 4*g.LDA, 4
+				at := pc
+				if g.TransA {
+					t.aRow, t.aStep = 4, 4*g.LDA
+					at = pc * g.LDA
+				}
+				s.gemmRows(&t, &a[at], &c[jc], &m, g.M, nc, kc)
+				continue
+			}
+			for ic := 0; ic < g.M; ic += simdMC {
+				mc := min(simdMC, g.M-ic)
+				for p := range kc {
+					copy(blockA[p*mc:][:mc], a[(pc+p)*g.LDA+ic:])
+				}
+				t.aRow, t.aStep = 4, 4*mc
+				s.gemmRows(&t, &blockA[0], &c[ic*g.LDC+jc], &m, mc, nc, kc)
+			}
+		}
+	}
+}
+
+// matrixB is a block of B as it is or packed, and the bias of its columns.
+type matrixB struct {
+	b, bias []float32
+	ld      int
+	packed  bool
+}
+
+// gemmEpilogue sets what happens to the product of one block of the reduction.
+func (s *simd) gemmEpilogue(g *GEMM, t *tile, first, last, bias bool) {
+	t.flags, t.beta = 0, 1
+	if first {
+		t.beta = g.Beta
+	}
+	if g.Alpha != 1 {
+		t.flags |= tileAlpha
+	}
+	if t.beta != 0 { // else C may hold anything, even NaN
+		t.flags |= tileBeta
+	}
+	if last && bias {
+		t.flags |= tileBias
+	}
+	if last && g.ReLU {
+		t.flags |= tileReLU
+	}
+}
+
+// gemmRows multiplies m rows of A by the panels of nc columns of B.
+func (s *simd) gemmRows(t *tile, a, c *float32, b *matrixB, m, nc, kc int) {
+	columns := func(j int) int {
+		vectors, tail := s.panel(j, nc)
+		at := j
+		t.bStep = 4 * b.ld
+		if b.packed {
+			at = j * kc
+			t.bStep = 4 * vectors * s.lanes
+		}
+		t.b, t.tail = &b.b[at], tail
+		if b.bias != nil {
+			t.bias = &b.bias[j]
+		}
+		return vectors
+	}
+	last := nc // start of a panel of one vector
+	if rest := nc % s.width(); rest > 0 && rest <= s.lanes {
+		last = nc - rest
+	}
+	tiles := (m + s.rows[2] - 1) / s.rows[2]
+	step := (m + tiles - 1) / tiles
+	for i := 0; i < m; i += step {
+		for j := 0; j < last; j += s.width() {
+			s.strip(t, addBytes(a, i*t.aRow), addBytes(c, i*t.cRow+4*j), min(step, m-i), columns(j), 1)
+		}
+	}
+	if last < nc {
+		s.strip(t, a, addBytes(c, 4*last), m, columns(last), 1)
+	}
+}
+
+// lastElement returns the index of the last element of op(X), rows x cols.
+func lastElement(trans bool, rows, cols, ld int) int {
+	if trans {
+		rows, cols = cols, rows
+	}
+	return (rows-1)*ld + cols - 1
+}

@@ -1,0 +1,85 @@
+//go:build amd64 && !purego
+
+package kernels
+
+import "unsafe"
+
+// Maps of channels are maps of elements whose parameters are repeated for some
+// rows, into at most mapPeriod floats on the stack that stay in the first-level cache.
+// So any number of channels fills the vectors.
+const mapPeriod = 512
+
+// channelPeriod returns how many floats of c channels one call takes: whole rows, and
+// whole vectors where that is possible.
+func channelPeriod(rows, c int) int {
+	unit := c // the shortest run of rows and of vectors
+	for unit%16 != 0 {
+		unit *= 2
+	}
+	switch {
+	case unit <= mapPeriod:
+	case c <= mapPeriod:
+		unit = c
+	default:
+		return c
+	}
+	return min(mapPeriod/unit*unit, rows*c)
+}
+
+// mapRoom holds repeated parameters and what aligns them.
+type mapRoom [mapPeriod + 16]float32
+
+// repeat returns n floats of x, again and again, from the start of a cache line.
+func repeat(room *mapRoom, x []float32, n int) []float32 {
+	if n == len(x) {
+		return x
+	}
+	skip := -uintptr(unsafe.Pointer(room)) / 4 % 16
+	to := room[skip:][:n]
+	copy(to, x)
+	for have := len(x); have < n; have *= 2 {
+		copy(to[have:], to[:have])
+	}
+	return to
+}
+
+func (s *simd) normalize(y, x, mean, scale, shift []float32, rows, c int) {
+	y, x = y[:rows*c], x[:rows*c]
+	mean, scale, shift = mean[:c], scale[:c], shift[:c]
+	if len(y) == 0 {
+		return
+	}
+	var room [3]mapRoom
+	period := channelPeriod(rows, c)
+	mean, scale, shift = repeat(&room[0], mean, period), repeat(&room[1], scale, period), repeat(&room[2], shift, period)
+	for i := 0; i < len(y); i += period {
+		s.mapNormalize(&y[i], &x[i], &mean[0], &scale[0], &shift[0], min(period, len(y)-i))
+	}
+}
+
+func (s *simd) channelCombine(dst, dy, x, mean, a, b, d []float32, rows, c int) {
+	dst, dy, x = dst[:rows*c], dy[:rows*c], x[:rows*c]
+	mean, a, b, d = mean[:c], a[:c], b[:c], d[:c]
+	if len(dst) == 0 {
+		return
+	}
+	var room [4]mapRoom
+	period := channelPeriod(rows, c)
+	mean, a, b, d = repeat(&room[0], mean, period), repeat(&room[1], a, period), repeat(&room[2], b, period), repeat(&room[3], d, period)
+	for i := 0; i < len(dst); i += period {
+		s.mapCombine(&dst[i], &dy[i], &x[i], &mean[0], &a[0], &b[0], &d[0], min(period, len(dst)-i))
+	}
+}
+
+func (s *simd) addRow(y, x, row []float32, rows, c int) {
+	y, x, row = y[:rows*c], x[:rows*c], row[:c]
+	if len(y) == 0 {
+		return
+	}
+	var room mapRoom
+	period := channelPeriod(rows, c)
+	row = repeat(&room, row, period)
+	for i := 0; i < len(y); i += period {
+		s.mapAdd(&y[i], &x[i], &row[0], min(period, len(y)-i))
+	}
+}

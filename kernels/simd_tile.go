@@ -1,0 +1,122 @@
+//go:build amd64 && !purego
+
+package kernels
+
+import "unsafe"
+
+// simd is what the routines above the micro-kernel know of a level. The loop nests
+// are the same for all levels.
+type simd struct {
+	level Level
+	lanes int    // floats in a vector
+	rows  [3]int // largest number of rows of a tile of one and of two vectors
+}
+
+var (
+	simdAVX2   = simd{level: AVX2, lanes: 8, rows: [3]int{1: 12, 2: 6}}
+	simdAVX512 = simd{level: AVX512, lanes: 16, rows: [3]int{1: 28, 2: 14}}
+)
+
+// run calls the micro-kernel.
+func (s *simd) run(rows, vectors int, t *tile) {
+	if s.level == AVX512 {
+		tileAVX512(rows, vectors, t)
+	} else {
+		tileAVX2(rows, vectors, t)
+	}
+}
+
+// panel returns the vectors of the columns j..n that a tile takes at most, and the
+// columns of the last one.
+func (s *simd) panel(j, n int) (vectors, tail int) {
+	if n-j > s.lanes {
+		return 2, min(n-j-s.lanes, s.lanes)
+	}
+	return 1, n - j
+}
+
+// width is the number of columns of a whole panel.
+func (s *simd) width() int { return 2 * s.lanes }
+
+// roundUp returns the smallest multiple of a vector that is at least n.
+func (s *simd) roundUp(n int) int { return (n + s.lanes - 1) &^ (s.lanes - 1) }
+
+// addBytes returns the address n bytes after p, which must lie in the slice of p. The
+// routines check the lengths of slices once, before the tiles.
+func addBytes(p *float32, n int) *float32 { return (*float32)(unsafe.Add(unsafe.Pointer(p), n)) }
+
+// strip runs tiles over n rows, in parts of about the same size. a and c are those of
+// the first row; t holds the rest, in which count is set by each call.
+func (s *simd) strip(t *tile, a, c *float32, n, vectors, pieces int) {
+	tiles := (n + s.rows[vectors] - 1) / s.rows[vectors]
+	rows, longer := n/tiles, n%tiles // the first tiles have a row more
+	if longer > 0 {
+		rows++
+	}
+	first := 0
+	for i := range tiles {
+		if i == longer && i > 0 {
+			rows--
+		}
+		for j := 0; j*tileGroup < rows; j++ {
+			t.a[j] = addBytes(a, (first+j*tileGroup)*t.aRow)
+			t.c[j] = addBytes(c, (first+j*tileGroup)*t.cRow)
+		}
+		t.count = pieces
+		s.run(rows, vectors, t)
+		first += rows
+	}
+}
+
+// packPanels copies n columns of rows of b, ldb apart, into panels: that of columns
+// j starts at j*rows, and its rows are as long as its vectors.
+func (s *simd) packPanels(dst, b []float32, rows, n, ldb int) {
+	for j := 0; j < n; j += s.width() {
+		vectors, tail := s.panel(j, n)
+		width := vectors * s.lanes
+		d := dst[j*rows:][:rows*width]
+		from := b[j:][:(rows-1)*ldb+width-s.lanes+tail]
+		s.pack(vectors, &d[0], &from[0], rows, 4*ldb, tail)
+	}
+}
+
+// pack copies rows of vectors.
+func (s *simd) pack(vectors int, dst, src *float32, rows, step, tail int) {
+	switch {
+	case s.level == AVX512 && vectors == 2:
+		packAVX512x2(dst, src, rows, step, tail)
+	case s.level == AVX512:
+		packAVX512x1(dst, src, rows, step, tail)
+	case vectors == 2:
+		packAVX2x2(dst, src, rows, step, tail)
+	default:
+		packAVX2x1(dst, src, rows, step, tail)
+	}
+}
+
+// packTransposed packs like packPanels from the transpose: column j is row j of b. Rows of
+// panels start at row first of total.
+func (s *simd) packTransposed(dst, b []float32, first, rows, total, n, ldb int) {
+	for j := 0; j < n; j += s.width() {
+		vectors, tail := s.panel(j, n)
+		width := vectors * s.lanes
+		d := dst[j*total+first*width:][:rows*width]
+		columns := width - s.lanes + tail
+		whole, blocks := columns&^7, rows&^7
+		for jj := 0; jj < whole && blocks > 0; jj += 8 {
+			from := b[(j+jj)*ldb:][: 7*ldb+rows : 7*ldb+rows]
+			transposeAVX2(&d[jj], &from[0], blocks/8, 4*width, 4*ldb)
+		}
+		for jj := range columns {
+			from := b[(j+jj)*ldb:][:rows]
+			at := 0
+			if jj < whole {
+				at = blocks
+			}
+			to := d[jj:]
+			for i := at; i < rows; i++ {
+				to[i*width] = from[i]
+			}
+		}
+	}
+}

@@ -1,0 +1,166 @@
+package kernels
+
+import (
+	"math"
+	"testing"
+)
+
+// softmax64 returns log(sum exp x) relative to the maximum, the maximum, and the probabilities.
+func softmax64(x []float32) (logSum, m float64, p []float64) {
+	m = math.Inf(-1)
+	for _, v := range x {
+		m = max(m, float64(v))
+	}
+	var sum float64
+	for _, v := range x {
+		sum += math.Exp(float64(v) - m)
+	}
+	for _, v := range x {
+		p = append(p, math.Exp(float64(v)-m)/sum)
+	}
+	return math.Log(sum), m, p
+}
+
+// spread bounds the effect of rounding the arguments of exp: |x-max| half eps each.
+func spread(x []float32, m float64) float64 {
+	s := 1.0
+	for _, v := range x {
+		s = max(s, math.Abs(float64(v)-m))
+	}
+	return s
+}
+
+func TestSoftmax(t *testing.T) {
+	forEachLevel(t, func(t *testing.T, table *Table) {
+		mem := newGuards(t)
+		rng := newRand("softmax")
+		for c := 1; c <= 35; c++ {
+			for _, rows := range []int{0, 1, 3} {
+				for _, scale := range []float32{0.1, 1, 30} {
+					for _, inPlace := range []bool{false, true} {
+						mem.reset()
+						mem.atStart = rng.IntN(2) == 0
+						n := rows * c
+						x, dy := mem.random(rng, n), mem.random(rng, n)
+						table.Scal(x, x, scale)
+						prob, logProb := make([]exact, n), make([]exact, n)
+						for r := range rows {
+							row := x[r*c : (r+1)*c]
+							logSum, m, p := softmax64(row)
+							for i, v := range row {
+								prob[r*c+i] = exact{p[i], p[i] * spread(row, m)}
+								logProb[r*c+i] = exact{float64(v) - m - logSum, 1 + spread(row, m)}
+							}
+						}
+						check := func(name string, got []float32, want []exact) {
+							if err := closeTo(got, want, 8); err != nil {
+								t.Fatalf("%s of %d x %d times %v: %v", name, rows, c, scale, err)
+							}
+						}
+						out := func() (y, in []float32) {
+							in = mem.clone(x)
+							if inPlace {
+								return in, in
+							}
+							return mem.filled(n, nan32), in
+						}
+						y, in := out()
+						table.Softmax(y, in, rows, c)
+						check("softmax", y, prob)
+						logY, in := out()
+						table.LogSoftmax(logY, in, rows, c)
+						check("log-softmax", logY, logProb)
+
+						// The gradients are functions of the rounded outputs.
+						grad, logGrad := make([]exact, n), make([]exact, n)
+						for r := range rows {
+							var dot, sum exact
+							for i := r * c; i < (r+1)*c; i++ {
+								dot.add(float64(dy[i]) * float64(y[i]))
+								sum.add(float64(dy[i]))
+							}
+							for i := r * c; i < (r+1)*c; i++ {
+								p := float64(y[i])
+								grad[i] = exact{p * (float64(dy[i]) - dot.value), p * (math.Abs(float64(dy[i])) + dot.size)}
+								e := math.Exp(float64(logY[i]))
+								logGrad[i] = exact{float64(dy[i]) - e*sum.value, math.Abs(float64(dy[i])) + e*sum.size}
+							}
+						}
+						dx := mem.filled(n, nan32)
+						table.SoftmaxGrad(dx, dy, y, rows, c)
+						check("softmax gradient", dx, grad)
+						table.LogSoftmaxGrad(dx, dy, logY, rows, c)
+						check("log-softmax gradient", dx, logGrad)
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestCrossEntropy(t *testing.T) {
+	forEachLevel(t, func(t *testing.T, table *Table) {
+		mem := newGuards(t)
+		rng := newRand("cross-entropy")
+		for c := 1; c <= 35; c++ {
+			for _, smoothing := range []float32{0, 0.1, 1} {
+				for _, scale := range []float32{0.1, 1, 30} {
+					mem.reset()
+					const rows = 3
+					x, labels := mem.random(rng, rows*c), mem.floats(rows)
+					table.Scal(x, x, scale)
+					loss, dx := mem.filled(rows, nan32), mem.filled(rows*c, nan32)
+					wantLoss, wantGrad := make([]exact, rows), make([]exact, rows*c)
+					for r := range rows {
+						labels[r] = float32(rng.IntN(c))
+						row := x[r*c : (r+1)*c]
+						logSum, m, p := softmax64(row)
+						for i, v := range row {
+							target := float64(smoothing) / float64(c)
+							if i == int(labels[r]) {
+								target += 1 - float64(smoothing)
+							}
+							wantLoss[r].value += target * (logSum + m - float64(v))
+							wantGrad[r*c+i] = exact{0.25 * (p[i] - target), 0.25 * (p[i]*spread(row, m) + target)}
+						}
+						wantLoss[r].size = 1 + spread(row, m)
+					}
+					table.CrossEntropy(loss, x, labels, smoothing, rows, c)
+					if err := closeTo(loss, wantLoss, 8); err != nil {
+						t.Fatalf("%d classes, smoothing %v: %v", c, smoothing, err)
+					}
+					table.CrossEntropyGrad(dx, x, labels, smoothing, 0.25, rows, c)
+					if err := closeTo(dx, wantGrad, 8); err != nil {
+						t.Fatalf("gradient, %d classes, smoothing %v: %v", c, smoothing, err)
+					}
+				}
+			}
+		}
+	})
+}
+
+// Logits far apart overflow exp unless the maximum is subtracted; a NaN makes its
+// own row NaN and no other.
+func TestSoftmaxOfExtremes(t *testing.T) {
+	forEachLevel(t, func(t *testing.T, table *Table) {
+		x := []float32{1e30, -1e30, 0, -inf32, 5, 5, 1, nan32, 2}
+		y := make([]float32, 9)
+		table.Softmax(y, x, 3, 3)
+		want := []exact{{1, 1}, {0, 1}, {0, 1}, {0, 1}, {0.5, 1}, {0.5, 1}, {value: math.NaN()}, {value: math.NaN()}, {value: math.NaN()}}
+		if err := closeTo(y, want, 1); err != nil {
+			t.Error(err)
+		}
+		table.LogSoftmax(y, x, 3, 3)
+		half := -math.Ln2
+		inf := math.Inf(-1)
+		want = []exact{{0, 1}, {-2e30, 2e30}, {-1e30, 1e30}, {inf, 1}, {half, 1}, {half, 1}, {value: math.NaN()}, {value: math.NaN()}, {value: math.NaN()}}
+		if err := closeTo(y, want, 2); err != nil {
+			t.Error(err)
+		}
+		loss := make([]float32, 3)
+		table.CrossEntropy(loss, x, []float32{0, 1, 0}, 0, 3, 3)
+		if err := closeTo(loss, []exact{{0, 1}, {math.Ln2, 1}, {value: math.NaN()}}, 2); err != nil {
+			t.Error(err)
+		}
+	})
+}

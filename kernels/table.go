@@ -1,0 +1,161 @@
+package kernels
+
+// Table holds one routine per piece of numeric work, all of the same CPU level. A
+// table starts as a copy of the generic one and is overridden routine by routine,
+// so every entry is always set.
+//
+// Every routine runs on one thread over the part of the work that it is given, so
+// that the caller partitions the work. Slices are float32, row-major, channels last.
+// Routines do not keep their arguments, do not allocate, and do not check shapes:
+// a slice that is too short panics. Outputs must not overlap inputs unless the
+// entry says so. "rows x c" is a matrix of rows*c consecutive floats.
+type Table struct {
+	Level Level
+
+	// GEMM computes C = alpha*op(A)*op(B) + beta*C, then the epilogue. The scratch
+	// slice has at least GEMMScratch(g) floats; its contents do not matter.
+	GEMM        func(g *GEMM, a, b, c, bias, scratch []float32)
+	GEMMScratch func(g *GEMM) int
+
+	// ConvForward computes rows lo..hi of the N*Ho output rows (one row is Wo
+	// pixels). w is R x S x C/groups x K; bias is nil or K floats.
+	ConvForward func(g *Conv, x, w, bias, y, scratch []float32, lo, hi int)
+	// ConvBackwardData overwrites rows lo..hi of the N*H rows of dx.
+	ConvBackwardData func(g *Conv, dy, w, dx, scratch []float32, lo, hi int)
+	// ConvBackwardWeights adds to dw the contribution of rows lo..hi of the N*Ho rows of dy.
+	ConvBackwardWeights func(g *Conv, x, dy, dw, scratch []float32, lo, hi int)
+	// ConvScratch returns the scratch floats that any of the three needs.
+	ConvScratch func(g *Conv) int
+
+	// MaxPoolForward computes rows lo..hi of the N*Ho output rows. Padding never wins;
+	// a NaN input gives NaN. In all four, a window without a pixel inside the image gives 0.
+	MaxPoolForward func(p *Pool, x, y []float32, lo, hi int)
+	// MaxPoolBackward overwrites dx of images lo..hi of N. Each output's gradient goes
+	// to the first maximum of its window in row-major order.
+	MaxPoolBackward func(p *Pool, x, dy, dx []float32, lo, hi int)
+	// AvgPoolForward averages over the pixels of the window that lie inside the image.
+	AvgPoolForward func(p *Pool, x, y []float32, lo, hi int)
+	// AvgPoolBackward overwrites dx of images lo..hi of N.
+	AvgPoolBackward func(p *Pool, dy, dx []float32, lo, hi int)
+
+	// ChannelMoments overwrites mean and m2 (the sum of squared deviations from the
+	// mean), c floats each, over the rows of x. Sound for means much larger than the deviation.
+	ChannelMoments func(mean, m2, x []float32, rows, c int)
+	// Normalize computes y = (x-mean)*scale + shift per channel. y may be x.
+	Normalize func(y, x, mean, scale, shift []float32, rows, c int)
+	// ChannelSum overwrites dst (c floats) with the sum of the rows of x.
+	ChannelSum func(dst, x []float32, rows, c int)
+	// ChannelDot overwrites sum with the channel sums of dy and dot with the channel
+	// sums of dy*(x-mean).
+	ChannelDot func(sum, dot, dy, x, mean []float32, rows, c int)
+	// ChannelCombine computes dst = a*dy + b*(x-mean) + d per channel. dst may be dy or x.
+	ChannelCombine func(dst, dy, x, mean, a, b, d []float32, rows, c int)
+	// AddRow computes y = x + row for each of the rows. y may be x.
+	AddRow func(y, x, row []float32, rows, c int)
+
+	// Activate computes dst = f(x), and ActivateGrad dst = dy*f'(x), for the activation
+	// that indexes them. dst may be x or dy.
+	Activate     [NumActivations]func(dst, x []float32)
+	ActivateGrad [NumActivations]func(dst, dy, x []float32)
+
+	// Element-wise over len(dst) floats; dst may be an input.
+	Add  func(dst, a, b []float32)
+	Sub  func(dst, a, b []float32)
+	Mul  func(dst, a, b []float32)
+	Div  func(dst, a, b []float32)
+	Axpy func(dst, x []float32, alpha float32)            // dst += alpha*x
+	Scal func(dst, x []float32, alpha float32)            // dst = alpha*x
+	Lerp func(dst, x []float32, t float32)                // dst += t*(x-dst)
+	WSum func(dst []float32, xs [][]float32, w []float32) // dst = sum of w[i]*xs[i], in one pass
+
+	// Mask computes dst[i] = x[i]/keep where the random bit of element first+i under
+	// key keeps it, else 0. The bit depends on (key, first+i) alone. dst may be x.
+	Mask func(dst, x []float32, key uint64, first int, keep float32)
+
+	// Reductions. They accumulate in float64, so their error does not grow with length.
+	Sum        func(x []float32) float64
+	Dot        func(x, y []float32) float64
+	SumSquares func(x []float32) float64
+
+	// Softmax and LogSoftmax work on each row of c floats. y may be x.
+	Softmax        func(y, x []float32, rows, c int)
+	SoftmaxGrad    func(dx, dy, y []float32, rows, c int) // y is the output of Softmax
+	LogSoftmax     func(y, x []float32, rows, c int)
+	LogSoftmaxGrad func(dx, dy, y []float32, rows, c int) // y is the output of LogSoftmax
+	// CrossEntropy overwrites loss (rows floats) with the label-smoothed cross-entropy of each
+	// row of logits; labels are class indices stored as floats.
+	CrossEntropy func(loss, logits, labels []float32, smoothing float32, rows, c int)
+	// CrossEntropyGrad overwrites dx with scale * d loss / d logits.
+	CrossEntropyGrad func(dx, logits, labels []float32, smoothing, scale float32, rows, c int)
+
+	// Optimiser updates, fused and in place.
+	SGD   func(w, grad, velocity []float32, p *SGDStep)
+	AdamW func(w, grad, m, v []float32, p *AdamWStep)
+
+	// Bytes computes dst[i] = src[i]*scale[ch] + shift[ch] with ch = i mod c.
+	Bytes func(dst []float32, src []byte, scale, shift []float32, c int)
+}
+
+// GEMM describes a matrix product: op(A) is M x K, op(B) is K x N, C is M x N.
+type GEMM struct {
+	M, N, K        int
+	TransA, TransB bool // op is the transpose
+	Alpha, Beta    float32
+	LDA, LDB, LDC  int  // elements between rows as stored
+	ReLU           bool // epilogue: C = max(C + bias, 0); bias is nil or N floats
+}
+
+// Conv describes a two-dimensional convolution over channels-last images.
+// Input pixel (n, h, w) starts at ((n*H+h)*W+w)*XStride, output pixel (n, ho, wo) at
+// ((n*Ho+ho)*Wo+wo)*YStride; for contiguous tensors XStride is C and YStride is K.
+type Conv struct {
+	N, H, W, C           int // input
+	K                    int // output channels
+	R, S                 int // kernel height, width
+	StrideH, StrideW     int
+	PadTop, PadLeft      int // what lies below and to the right follows from Ho, Wo
+	DilationH, DilationW int
+	Groups               int // C and K are multiples
+	Ho, Wo               int // output
+	XStride, YStride     int
+	ReLU                 bool // epilogue of ConvForward
+}
+
+// Pool describes a pooling window; padding is never counted. Strides of pixels as in [Conv].
+type Pool struct {
+	N, H, W, C       int
+	R, S             int
+	StrideH, StrideW int
+	PadTop, PadLeft  int
+	Ho, Wo           int
+	XStride, YStride int
+}
+
+// Activation indexes the Activate entries of a [Table].
+type Activation int
+
+// The activations. HardSwish is x*relu6(x+3)/6 (Howard et al. 2019, section 5.2); SiLU is x*sigmoid(x).
+const (
+	ReLU Activation = iota
+	ReLU6
+	Sigmoid
+	SiLU
+	HardSwish
+	NumActivations
+)
+
+// SGDStep holds the numbers of one update of stochastic gradient descent:
+// g = GradScale*grad + WeightDecay*w; v = Momentum*v + g; w -= LR*v, or with Nesterov
+// w -= LR*(g + Momentum*v).
+type SGDStep struct {
+	LR, Momentum, WeightDecay, GradScale float32
+	Nesterov                             bool
+}
+
+// AdamWStep holds the numbers of one AdamW update (Loshchilov and Hutter 2019, algorithm 2):
+// g = GradScale*grad; m, v are the running moments; w -= LR*(m*Correct1/(sqrt(v*Correct2)+Eps) + WeightDecay*w),
+// with Correct1 = 1/(1-Beta1^t), Correct2 = 1/(1-Beta2^t).
+type AdamWStep struct {
+	LR, Beta1, Beta2, Eps, WeightDecay, GradScale float32
+	Correct1, Correct2                            float32
+}

@@ -1,0 +1,21 @@
+//go:build !purego
+
+package kernels
+
+// builtLevels returns the levels that this build has routines for, Generic first.
+func builtLevels() []Level { return []Level{Generic, AVX2, AVX512} }
+
+// override puts the routines of a built level above Generic into a table that holds
+// the generic ones.
+func override(l Level, t *Table) {
+	s := &simdAVX2
+	if l == AVX512 {
+		s = &simdAVX512
+	}
+	t.GEMM, t.GEMMScratch = s.gemm, s.gemmScratch
+	t.ConvForward, t.ConvBackwardData, t.ConvBackwardWeights = s.convForward, s.convBackwardData, s.convBackwardWeights
+	t.ConvScratch = s.convScratch
+	s.overrideMaps(t)
+	s.overrideReductions(t)
+	s.overridePools(t)
+}

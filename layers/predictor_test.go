@@ -1,0 +1,136 @@
+package layers
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/nasbench-go/nasbench/autograd"
+	"github.com/nasbench-go/nasbench/tensor"
+)
+
+// passThrough takes its input for logits.
+var passThrough = Func(func(x *autograd.Node) *autograd.Node { return autograd.Add(x, x) })
+
+func TestScoreByHandOverValidRowsOnly(t *testing.T) {
+	p, err := NewPredictor(passThrough, NewStore(1), tensor.Shape{4, 3}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nan := float32(math.NaN())
+	copy(p.Images(), []float32{
+		1, 0, 0, // predicts 0
+		0, 0.5, 0.5, // a tie: the first, 1
+		0, 0, 2, // predicts 2
+		nan, nan, nan, // not valid
+	})
+	labels := []float32{0, 1, 1, -7}
+	got, err := p.Score(labels, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := math.E
+	want := (math.Log(e*e+2) - 2) + (math.Log(2*e+1) - 1) + math.Log(2+math.Exp(4)) // logits are doubled
+	if got.Count != 3 || got.Correct != 2 || math.Abs(got.LossSum-want) > 1e-5 {
+		t.Errorf("score %+v, want 3, 2, %g", got, want)
+	}
+	none, err := p.Score(nil, 0)
+	if err != nil || none != (Score{}) || none.Accuracy() != 0 || none.Loss() != 0 {
+		t.Errorf("score of no rows: %+v, %v", none, err)
+	}
+	got.Add(Score{Count: 1, Correct: 1, LossSum: 0.5})
+	if got.Accuracy() != 0.75 || math.Abs(got.Loss()-(want+0.5)/4) > 1e-5 {
+		t.Errorf("sum of scores %+v", got)
+	}
+}
+
+func TestRowsThatAreNoNumbersPredictNothing(t *testing.T) {
+	p, err := NewPredictor(passThrough, NewStore(1), tensor.Shape{1, 3}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for class := range 3 {
+		copy(p.Images(), []float32{float32(math.NaN()), 1, 2})
+		s, err := p.Score([]float32{float32(class)}, 1)
+		if err != nil || s.Correct != 0 || !math.IsNaN(s.LossSum) {
+			t.Errorf("class %d: %+v, %v", class, s, err)
+		}
+	}
+}
+
+func TestShapesThatDoNotFitAPredictorAreErrors(t *testing.T) {
+	for name, tc := range map[string]struct {
+		model Module
+		input tensor.Shape
+		want  string
+	}{
+		"one dimension": {passThrough, tensor.Shape{3}, "batch shape 3, want"},
+		"empty batch":   {passThrough, tensor.Shape{0, 3}, "not positive"},
+		"no logits":     {passThrough, tensor.Shape{2, 4, 4, 1}, "want 2 rows of logits"},
+		"misuse":        {GlobalAvgPool{}, tensor.Shape{2, 4}, "global_avg_pool"},
+	} {
+		if _, err := NewPredictor(tc.model, NewStore(1), tc.input, nil); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: error %v, want it to contain %q", name, err, tc.want)
+		}
+	}
+}
+
+func TestLogitsOfAStepAreThoseBeforeItsUpdate(t *testing.T) {
+	store := NewStore(1)
+	model := Sequential{Flatten{}, NewLinear(store.Root(), 72, testClasses)}
+	tr, err := NewTrainer(model, store, testOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := NewPredictor(model, store, testInput, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fillBatch(tr.Images(), tr.Labels(), 0)
+	copy(p.Images(), tr.Images())
+	want := append([]float32{}, p.Run().Data()...)
+	train(t, tr, 1)
+	for i, v := range tr.Logits().Data() {
+		if math.Abs(float64(v-want[i])) > 1e-5 {
+			t.Fatalf("logit %d is %g, want %g", i, v, want[i])
+		}
+	}
+	if p.Run().Data()[0] == want[0] {
+		t.Error("the predictor does not see the update")
+	}
+}
+
+func TestDivergenceTellsStepLossAndNorm(t *testing.T) {
+	a := (&DivergedError{Step: 7, Loss: math.Inf(1)}).Error()
+	b := (&DivergedError{Step: 7, Loss: 3, GradNorm: math.Inf(1)}).Error()
+	if !strings.HasSuffix(a, "step 7: loss +Inf") || !strings.HasSuffix(b, "step 7: loss 3, gradient norm +Inf") {
+		t.Errorf("%q, %q", a, b)
+	}
+}
+
+func TestLossOfAStepIsTheSmoothedCrossEntropyOfItsLogits(t *testing.T) {
+	for _, smoothing := range []float64{0, 0.3} {
+		o := testOptions()
+		o.LabelSmoothing = smoothing
+		tr, _, _ := newTrainer(t, o)
+		loss := train(t, tr, 1)[0]
+		want := 0.0
+		for i, l := range tr.Labels() {
+			row := tr.Logits().Row(i)
+			sum := 0.0
+			for _, v := range row {
+				sum += math.Exp(float64(v))
+			}
+			for c, v := range row {
+				target := smoothing / testClasses
+				if c == int(l) {
+					target += 1 - smoothing
+				}
+				want += target * (math.Log(sum) - float64(v)) / float64(len(tr.Labels()))
+			}
+		}
+		if math.Abs(loss-want) > 1e-5 {
+			t.Errorf("smoothing %g: loss %g, want %g", smoothing, loss, want)
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package layers
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/nasbench-go/nasbench/internal/stream"
+	"github.com/nasbench-go/nasbench/tensor"
+)
+
+// Kind says how a parameter is treated in training.
+type Kind int
+
+// The kinds of parameters.
+const (
+	Weight Kind = iota // trained, weight decay applies
+	Bias               // trained, not decayed
+	Norm               // scale and shift of a normalisation: trained, not decayed
+	Buffer             // state such as running statistics: no gradient, kept in checkpoints
+)
+
+// String returns the kind in lower case.
+func (k Kind) String() string {
+	switch k {
+	case Weight:
+		return "weight"
+	case Bias:
+		return "bias"
+	case Norm:
+		return "norm"
+	case Buffer:
+		return "buffer"
+	}
+	return fmt.Sprintf("Kind(%d)", int(k))
+}
+
+// Parameter is a tensor that outlives the programs that use it.
+type Parameter struct {
+	Name  string // full path, "block1.conv.weight"
+	Kind  Kind
+	Value *tensor.Tensor
+}
+
+// Store owns the parameters of one model. It must not be used by several goroutines at
+// the same time.
+type Store struct {
+	seed   uint64
+	params []*Parameter
+	byName map[string]*Parameter // nil values are names claimed by Scope.Key
+}
+
+// NewStore returns an empty store. The seed decides the first values of all parameters
+// and the random masks.
+func NewStore(seed uint64) *Store {
+	return &Store{seed: seed, byName: map[string]*Parameter{}}
+}
+
+// Seed returns the seed that the store was made with.
+func (s *Store) Seed() uint64 { return s.seed }
+
+// Root returns the scope with the empty path.
+func (s *Store) Root() Scope { return Scope{store: s} }
+
+// All returns the parameters in order of creation.
+func (s *Store) All() []*Parameter { return slices.Clone(s.params) }
+
+// Trainable returns the parameters that are not buffers, in order of creation.
+func (s *Store) Trainable() []*Parameter {
+	var out []*Parameter
+	for _, p := range s.params {
+		if p.Kind != Buffer {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// Lookup returns the parameter of this full path, or nil.
+func (s *Store) Lookup(name string) *Parameter { return s.byName[name] }
+
+// Elements returns the number of trainable numbers, the usual "parameter count" of a model.
+func (s *Store) Elements() int {
+	n := 0
+	for _, p := range s.params {
+		if p.Kind != Buffer {
+			n += p.Value.Len()
+		}
+	}
+	return n
+}
+
+// claim reserves a name. Two owners of one name would silently share first values and
+// overwrite each other in checkpoints.
+func (s *Store) claim(name string, p *Parameter) {
+	if _, taken := s.byName[name]; taken {
+		panic(fmt.Sprintf("layers: %q is registered twice in one store", name))
+	}
+	s.byName[name] = p
+}
+
+// Scope is a place in a [Store]. It is a small value; the zero Scope is not usable.
+type Scope struct {
+	store *Store
+	path  string
+}
+
+// Store returns the store that the scope belongs to.
+func (s Scope) Store() *Store { return s.store }
+
+// Path returns the path, "" for the root.
+func (s Scope) Path() string { return s.path }
+
+// Sub returns the scope one level below. The name must not be empty nor contain a dot,
+// a slash or a space.
+func (s Scope) Sub(name string) Scope { return Scope{store: s.store, path: s.join(name)} }
+
+// Param creates the parameter of this name and dimensions and fills it with init. It
+// panics if the path is taken or a dimension is not positive.
+func (s Scope) Param(name string, kind Kind, init Init, dims ...int) *Parameter {
+	path := s.join(name)
+	for _, d := range dims {
+		if d <= 0 {
+			panic(fmt.Sprintf("layers: parameter %q: shape %v has a dimension that is not positive", path, tensor.Shape(dims)))
+		}
+	}
+	p := &Parameter{Name: path, Kind: kind}
+	s.store.claim(path, p)
+	p.Value = tensor.New(dims...)
+	init(p.Value.Data(), p.Value.Shape(), stream.New(stream.Seed(s.store.seed, "init"), path))
+	s.store.params = append(s.store.params, p)
+	return p
+}
+
+// Key returns the number that names the random masks of one module. Like a parameter it
+// takes its path for itself.
+func (s Scope) Key(name string) uint64 {
+	path := s.join(name)
+	s.store.claim(path, nil)
+	return stream.Seed(stream.Seed(s.store.seed, "mask"), path)
+}
+
+func (s Scope) join(name string) string {
+	if name == "" || strings.ContainsAny(name, "./ \t\n") {
+		panic(fmt.Sprintf("layers: scope %q: %q cannot be part of a path", s.path, name))
+	}
+	if s.path == "" {
+		return name
+	}
+	return s.path + "." + name
+}

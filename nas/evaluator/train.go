@@ -1,0 +1,156 @@
+package evaluator
+
+import (
+	"context"
+	"errors"
+	"math"
+
+	"github.com/nasbench-go/nasbench/layers"
+	"github.com/nasbench-go/nasbench/nas/study"
+)
+
+// Run trains to the last epoch and measures the network on the test images, if that is asked for. It is called
+// once. With an error it returns the model with what there is so far; if a file was asked for
+// and the error is that of ctx, all steps made are saved in it.
+//
+// A loss or gradients that are not finite, or a loss above the bound, give a *study.Failure.
+func (t *Training) Run(ctx context.Context) (*Model, error) {
+	if err := t.train(ctx); err != nil {
+		if interrupted(ctx, err) {
+			if saveErr := t.save(); saveErr != nil {
+				err = saveErr
+			}
+		}
+		return t.model, err
+	}
+	t.trainer.KeepAverages()
+	return t.model, t.test(ctx)
+}
+
+// interrupted reports whether err says that ctx is cancelled.
+func interrupted(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && errors.Is(err, ctx.Err())
+}
+
+// train makes the epochs that are not done yet.
+func (t *Training) train(ctx context.Context) error {
+	if t.done == t.options.Epochs {
+		return t.save() // for a resumed training that is saved under another name
+	}
+	for t.done < t.options.Epochs {
+		if err := t.steps(ctx, t.done+1); err != nil {
+			return err
+		}
+		point, err := t.measure(ctx, t.done+1)
+		if err != nil {
+			return err
+		}
+		t.done, t.lossSum = point.Epoch, 0
+		m := &t.model.Metrics
+		m.Epochs, m.TrainLoss, m.ValLoss, m.ValAccuracy = point.Epoch, point.TrainLoss, point.ValLoss, point.ValAccuracy
+		t.model.Curve = append(t.model.Curve, point)
+		if t.options.Report != nil {
+			if err := t.options.Report(point); err != nil {
+				return err
+			}
+		}
+		if err := t.save(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// steps makes the steps of an epoch that are not made yet.
+func (t *Training) steps(ctx context.Context, epoch int) error {
+	t.loader.Start(epoch)
+	steps := t.loader.Batches()
+	made := t.trainer.Steps() - t.done*steps
+	for step := 1; ; step++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		images, labels, _, ok := t.loader.Next()
+		if !ok {
+			return nil
+		}
+		if step <= made {
+			continue
+		}
+		copy(t.trainer.Images(), images)
+		copy(t.trainer.Labels(), labels)
+		loss, err := t.trainer.Step()
+		if err != nil {
+			if diverged, ok := errors.AsType[*layers.DivergedError](err); ok {
+				return fail("%s at epoch %d, step %d", divergence(diverged), epoch, step)
+			}
+			return err
+		}
+		if t.options.MaxLoss > 0 && loss > t.options.MaxLoss {
+			return fail("loss exploded to %.4g at epoch %d, step %d", loss, epoch, step)
+		}
+		t.lossSum += loss
+		if t.options.Progress != nil {
+			t.options.Progress(study.Step{Epoch: epoch, Step: step, Steps: steps, Images: t.trainer.Steps() * t.batch, Loss: loss})
+		}
+	}
+}
+
+// measure says how an epoch went whose steps are made.
+func (t *Training) measure(ctx context.Context, epoch int) (study.Point, error) {
+	point := study.Point{Epoch: epoch, TrainLoss: t.lossSum / float64(t.loader.Batches()), LearningRate: t.trainer.Rate()}
+	if t.validation == nil {
+		return point, nil
+	}
+	var score layers.Score
+	err := t.trainer.Averaged(func() (err error) {
+		score, err = t.validation.score(ctx)
+		return err
+	})
+	if err != nil {
+		return point, err
+	}
+	point.ValLoss, point.ValAccuracy = score.Loss(), score.Accuracy()
+	if math.IsNaN(point.ValLoss) || math.IsInf(point.ValLoss, 0) {
+		return point, fail("validation loss is %v at epoch %d", point.ValLoss, epoch)
+	}
+	return point, nil
+}
+
+// test measures the trained network on the test images.
+func (t *Training) test(ctx context.Context) error {
+	if t.options.Test == nil {
+		return nil
+	}
+	split, err := t.options.Test()
+	if err != nil {
+		return err
+	}
+	s, err := newScorer(t.model, split, t.options.Recipe.Batch, t.options.Threads)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	score, err := s.score(ctx)
+	if err != nil {
+		return err
+	}
+	if loss := score.Loss(); math.IsNaN(loss) || math.IsInf(loss, 0) {
+		return fail("the loss on the test images is not finite")
+	}
+	t.model.Test = TestResult{Accuracy: score.Accuracy(), Loss: score.Loss(), Images: score.Count}
+	return nil
+}
+
+// divergence says which number is not finite.
+func divergence(e *layers.DivergedError) string {
+	switch {
+	case math.IsNaN(e.Loss):
+		return "loss is NaN"
+	case math.IsInf(e.Loss, 0):
+		return "loss is infinite"
+	case math.IsNaN(e.GradNorm):
+		return "gradient norm is NaN"
+	}
+	return "gradient norm is infinite"
+}

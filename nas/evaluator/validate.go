@@ -1,0 +1,74 @@
+package evaluator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nasbench-go/nasbench/dataset"
+	"github.com/nasbench-go/nasbench/kernels"
+	"github.com/nasbench-go/nasbench/layers"
+	"github.com/nasbench-go/nasbench/nas/space"
+	"github.com/nasbench-go/nasbench/nas/study"
+)
+
+// Model is a trained network. Its Module maps images normalised by Stats to logits.
+type Model struct {
+	Genome space.Genome
+	Module layers.Module
+	Store  *layers.Store // the trained weights
+	Stats  dataset.Stats // of the images that it was trained on
+
+	// Metrics and Curve are those of the training. Their validation values are 0 if
+	// the validation images were trained on.
+	Metrics study.Metrics
+	Curve   []study.Point
+	Test    TestResult
+}
+
+// TestResult is how a model does on the test images.
+type TestResult struct {
+	Accuracy float64 `json:"test_accuracy"` // fraction of the images, 0 to 1
+	Loss     float64 `json:"test_loss"`
+	Images   int     `json:"test_images"`
+}
+
+// ValidateOptions says what [Evaluator.Validate] trains.
+type ValidateOptions struct {
+	Genome space.Genome
+	Seed   uint64
+	Epochs int
+	All    bool // train on training and validation images together
+
+	Progress func(study.Step)        // called after every step, unless nil
+	Report   func(study.Point) error // called after every epoch, unless nil; an error ends the training
+}
+
+// Validate trains one network from its start, with the threads of all workers, then measures it on the
+// test images. It must not run at the same time as Evaluate. A network that cannot be trained
+// gives a *study.Failure.
+func (e *Evaluator) Validate(ctx context.Context, o ValidateOptions) (*Model, error) {
+	data := e.options.Data
+	switch {
+	case o.Genome == nil:
+		return nil, errors.New("evaluator: validate: no genome")
+	case o.Epochs < 1:
+		return nil, fmt.Errorf("evaluator: validate: epochs must be positive, not %d", o.Epochs)
+	case o.All && data.All == nil:
+		return nil, errors.New("evaluator: validate: no images of training and validation together")
+	case data.Test == nil:
+		return nil, errors.New("evaluator: validate: no test images")
+	}
+	threads := kernels.NewThreads(e.options.Workers * e.options.Threads)
+	defer threads.Close()
+	t := e.training(o.Genome, o.Seed, o.Epochs, threads)
+	t.Test, t.Progress, t.Report = data.Test, o.Progress, o.Report
+	if o.All {
+		t.Train, t.Validation, t.Stats = data.All, nil, dataset.Stats{}
+	}
+	m, err := run(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}

@@ -1,0 +1,27 @@
+// Package space says which networks a search may build.
+//
+// A [Space] is a set of networks for one [Task]; a [Genome] names one of them. The genome is a
+// small value with a one-line text form and a JSON form, and knows nothing of layers. The
+// space reads genomes, draws them at random, prices them ([Cost]: FLOPs, MACs, parameters and
+// activation memory from the genome alone), refuses what is outside the [Constraints] with a
+// reason, and builds the network as a layers.Module.
+//
+// Words used here:
+//
+//   - operation: what a layer computes, such as conv3x3, with a parameter such as its
+//     output channels;
+//   - connection: how the output of an operation joins what came before it;
+//   - key: a string that is equal for two genomes exactly if they build the same network,
+//     so that a search never trains one network twice;
+//   - reason: the words in which [Space.Check] says why a genome is not allowed; its error is a
+//     *[Violation].
+//
+// A strategy needs nothing but the Space interface. Abilities that only some spaces have are
+// separate small interfaces that a strategy asks for by a type assertion, and it refuses a
+// space that lacks one.
+//
+// [New] makes a space by name and [List] names them all. So far there is one:
+//
+//   - chain: three to eight layers in a row, each with one of five operations and one of
+//     four connections. See [ChainGenome] for its text form and [ChainLayer] for its rules.
+package space

@@ -1,0 +1,38 @@
+// Package study runs a search: it asks a strategy for architectures, has them
+// evaluated by several workers, records every finished trial and tells the strategy
+// what came out.
+//
+//	Run        the loop: rounds, workers, budgets, interruption, resumption
+//	Evaluator  measures one architecture; reports epoch by epoch, may be told to stop
+//	Trial      what is known of one evaluated architecture; one JSON object
+//	Pruner     decides from learning curves alone whether a trial is worth going on
+//	Store      append-only record of trials; Memory and a study inside a File (SQLite)
+//	Event      what an observer sees while the search runs
+//
+// # Same results for any number of workers
+//
+// Trials are numbered in the order in which the strategy proposes them. The seed of a
+// trial derives from the seed of the study and that number, never from the worker or
+// the time. The strategy is told of trials strictly in their order. A strategy that
+// learns names a round size: it is asked for a whole round, and again only when it
+// has been told of every trial of that round. A strategy whose proposals do not depend
+// on results has no rounds and is asked whenever a worker is free, so that no worker
+// waits. A pruner sees the curves of completed rounds only.
+//
+// Whether a trial was cut off by the time budget does depend on time. Such a trial is
+// not recorded; it runs again, from its start, when the study is resumed.
+//
+// # Resumption by replay
+//
+// A study holds settings and trials, nothing of a strategy's insides. To resume it,
+// Run asks the strategy again from the start; a trial that is on record is not
+// evaluated but told from the record, after a check that the strategy proposes what it
+// proposed then. Trials that are missing are evaluated. A study that was interrupted at
+// any moment therefore ends with the record of one that never was.
+//
+// # Repetitions
+//
+// Architectures with the same canonical key are the same network and are trained
+// once. A repeated proposal is a trial of its own that copies the earlier result and
+// says so in ReusedFrom.
+package study
