@@ -24,6 +24,7 @@ func Grad(loss *Node, wrt []*Node) ([]*Node, error) {
 			}
 		}
 		g := loss.graph
+		defer func() { g.origin = nil }()
 		depends := dependents(g.nodes[:loss.id+1], wrt)
 		seed := tensor.New(loss.shape...)
 		seed.Data()[0] = 1
@@ -34,6 +35,7 @@ func Grad(loss *Node, wrt []*Node) ([]*Node, error) {
 			if dy == nil || n.op == nil || !depends[n.id] {
 				continue
 			}
+			g.origin = n
 			for j, dx := range n.op.Grad(n, dy) {
 				in := n.in[j]
 				if dx == nil || !depends[in.id] {

@@ -11,6 +11,7 @@ type Graph struct {
 	nodes     []*Node
 	variables map[*tensor.Tensor]*Node
 	effects   []*Node // nodes that write to variables; no output needs them
+	origin    *Node   // given to new nodes: the node that Grad is at
 }
 
 // Node is one value of a graph.
@@ -23,6 +24,8 @@ type Node struct {
 	in    []*Node
 	shape tensor.Shape
 	value *tensor.Tensor // of a variable or a constant
+
+	origin *Node // the node whose gradient this one helps to compute; nil outside of gradients
 }
 
 type nodeKind uint8
@@ -88,7 +91,7 @@ func (n *Node) Name() string {
 func (n *Node) String() string { return fmt.Sprintf("%%%d %s %v", n.id, n.Name(), n.shape) }
 
 func (g *Graph) insert(n *Node) *Node {
-	n.graph, n.id = g, len(g.nodes)
+	n.graph, n.id, n.origin = g, len(g.nodes), g.origin
 	g.nodes = append(g.nodes, n)
 	return n
 }

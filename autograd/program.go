@@ -1,8 +1,10 @@
 package autograd
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"runtime/pprof"
 
 	"github.com/nasbench-go/nasbench/kernels"
 	"github.com/nasbench-go/nasbench/tensor"
@@ -44,6 +46,8 @@ type step struct {
 	node  *Node
 	parts int
 	run   func(part int, scratch []float32)
+
+	labels context.Context // nil unless Label was called
 }
 
 // Compile plans memory for everything that the outputs need and chooses the routines. It returns an error if
@@ -156,14 +160,20 @@ func (p *Program) bind(n *Node, arena []float32) error {
 func (p *Program) Run(stepNumber uint64) {
 	p.clock = stepNumber
 	for i := range p.steps {
-		s := &p.steps[i]
-		if s.parts == 1 {
-			s.run(0, p.scratch[0])
-			continue
-		}
-		p.current = s
-		p.threads.Run(s.parts, p.task)
+		p.runStep(&p.steps[i])
 	}
+}
+
+func (p *Program) runStep(s *step) {
+	if s.labels != nil {
+		pprof.SetGoroutineLabels(s.labels)
+	}
+	if s.parts == 1 {
+		s.run(0, p.scratch[0])
+		return
+	}
+	p.current = s
+	p.threads.Run(s.parts, p.task)
 }
 
 // Tensor returns the value of an input (to fill before a run), a variable, or an output (to read

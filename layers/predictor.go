@@ -93,6 +93,9 @@ func (p *Predictor) Score(labels []float32, n int) (Score, error) {
 // Summary returns the exact work of one run, for the whole batch.
 func (p *Predictor) Summary() autograd.Summary { return p.summary }
 
+// Program returns the compiled inference graph. It is for looking at and timing; running it is left to this type.
+func (p *Predictor) Program() *autograd.Program { return p.program }
+
 // Memory returns what the predictor keeps, in bytes.
 func (p *Predictor) Memory() Memory {
 	return Memory{Arena: p.program.ArenaBytes(), Inputs: 4 * int64(len(p.images)), Parameters: parameterBytes(p.store)}

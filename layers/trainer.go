@@ -254,6 +254,9 @@ func (t *Trainer) KeepAverages() {
 // Work returns the exact cost of the compiled forward and backward pass of one step, without the update.
 func (t *Trainer) Work() autograd.Work { return t.program.Work() }
 
+// Program returns the compiled training step: the loss and the gradients, not the update. It is for looking at and timing; running it is left to this type.
+func (t *Trainer) Program() *autograd.Program { return t.program }
+
 // Memory returns what the trainer keeps, in bytes.
 func (t *Trainer) Memory() Memory {
 	m := Memory{
