@@ -63,7 +63,7 @@ const levelSetting = "level"
 // searchSettings are the flags that decide the results of a search and are recorded with it.
 func searchSettings() []string {
 	return append([]string{
-		"space", "strategy", "dataset", "image-size", "train-samples", "validation", "epochs", "seed",
+		"space", "channels", "cells", "reductions", "strategy", "dataset", "image-size", "train-samples", "validation", "epochs", "seed",
 		"max-flops", "max-params", "min-params", "max-activation", "max-channels",
 	}, recipeFlagNames()...)
 }
@@ -147,7 +147,7 @@ func (a *app) search(ctx context.Context, flags *pflag.FlagSet, o *searchOptions
 		return &usageError{err}
 	}
 	s.level = detection.Level
-	o.suit(flags, s.level)
+	o.suit(flags, o.spaceName, s.level)
 	if err := o.check(); err != nil {
 		return err
 	}
@@ -256,7 +256,7 @@ func (s *session) prepare() (err error) {
 	if err := checkRecipe(s.recipe, task); err != nil {
 		return err
 	}
-	if s.space, err = space.New(s.spaceName, task, s.constraints()); err != nil {
+	if s.space, err = space.NewSized(s.spaceName, task, s.constraints(), s.size); err != nil {
 		return &usageError{err}
 	}
 	if s.strategy, err = strategy.New(s.strategyName, strategy.Options{Space: s.space, Seed: s.seed}); err != nil {
@@ -456,7 +456,7 @@ func (s *session) goOnCommand(stop study.Stop) string {
 // trainCommand is the command that repeats the final training of an architecture.
 func (s *session) trainCommand(genome string, epochs int) string {
 	args := []string{"train", "--arch", genome, "--epochs", fmt.Sprint(epochs), "--validation", "0", "--test"}
-	names := append([]string{"space", "dataset", "data-dir", "image-size", "train-samples", "seed"}, recipeFlagNames()...)
+	names := append([]string{"space", "channels", "cells", "reductions", "dataset", "data-dir", "image-size", "train-samples", "seed"}, recipeFlagNames()...)
 	args = append(args, flagsNotDefault(s.flags, names...)...)
 	return program(os.Args[0], currentBuild()) + " " + command(args...)
 }

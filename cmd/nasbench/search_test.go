@@ -309,3 +309,20 @@ func TestSignalInterruptsTheProcess(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, stdout.String())
 	}
 }
+
+func TestSizesOfCellsAreSettingsOfAStudy(t *testing.T) {
+	study := filepath.Join(t.TempDir(), "darts.db")
+	args := []string{"search", "--space", "darts", "--study", study, "--trials", "1", "--train-samples", "100", "--final-epochs", "0", "--quiet"}
+	first := nasbench(t, nil, append(args, "--channels", "2", "--cells", "3")...)
+	if first.code != exitOK {
+		t.Fatal(first.stderr)
+	}
+	again := nasbench(t, nil, args...)
+	if again.code != exitOK || again.stdout != first.stdout {
+		t.Errorf("going on without the sizes gives code %d and\n%s%s, want\n%s", again.code, again.stdout, again.stderr, first.stdout)
+	}
+	other := nasbench(t, nil, append(args, "--cells", "4")...)
+	wantOneLine(t, other, exitUsage, "cells was 3, now 4")
+	wantOneLine(t, nasbench(t, nil, "search", "--cells", "4", "--trials", "1"), exitUsage, "a chain has no cells")
+	wantOneLine(t, nasbench(t, nil, "search", "--space", "darts", "--cells", "1000", "--trials", "1"), exitUsage, "1000 cells; the most is 64")
+}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -79,11 +80,19 @@ func adopt(flags *pflag.FlagSet, names []string, settings map[string]string) err
 	return nil
 }
 
-// settingsOf returns the values of the flags in names.
+// sizeFlags choose the size of networks of cells. They are settings only where they are given: what was recorded
+// before there were such spaces has none.
+var sizeFlags = [...]string{"channels", "cells", "reductions"}
+
+// settingsOf returns the values of the flags in names, without sizes that are left to the space.
 func settingsOf(flags *pflag.FlagSet, names []string) map[string]string {
 	settings := make(map[string]string, len(names))
 	for _, name := range names {
-		settings[name] = flags.Lookup(name).Value.String()
+		value := flags.Lookup(name).Value.String()
+		if value == "0" && slices.Contains(sizeFlags[:], name) {
+			continue
+		}
+		settings[name] = value
 	}
 	return settings
 }

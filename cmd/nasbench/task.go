@@ -15,12 +15,16 @@ import (
 	"github.com/nasbench-go/nasbench/nas/strategy"
 )
 
+// defaultSpace is the space of a search or a training that names none.
+const defaultSpace = "chain"
+
 // defaultValidation is the share of the training images that compares candidates.
 const defaultValidation = 0.2
 
 // taskFlags say what networks are for, and which of its images they see.
 type taskFlags struct {
 	spaceName    string
+	size         space.Size
 	datasetName  string
 	dataFlags    dataFlags
 	trainSamples int
@@ -30,7 +34,10 @@ type taskFlags struct {
 
 func (t *taskFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&t.spaceName, "space", "chain", "search space of the architectures")
+	flags.StringVar(&t.spaceName, "space", defaultSpace, "search space of the architectures")
+	flags.Var(intValue{p: &t.size.Channels, min: 0}, "channels", "channels of the first cells, in a space of cells (0: the space's own)")
+	flags.Var(intValue{p: &t.size.Cells, min: 0}, "cells", "cells of a network, in a space of cells (0: the space's own)")
+	flags.Var(intValue{p: &t.size.Reductions, min: 0}, "reductions", "how often maps are halved on the way, where a space of cells leaves it open (0: the space's own)")
 	flags.StringVar(&t.datasetName, "dataset", dataset.Default, "data set to train on ('nasbench data list' has them)")
 	t.dataFlags.add(flags)
 	flags.Var(intValue{p: &t.trainSamples, min: 1}, "train-samples", "use about this many of the training images, a stratified choice (default all)")
@@ -113,7 +120,7 @@ type boundFlags struct {
 func (b *boundFlags) add(flags *pflag.FlagSet) {
 	b.flops, b.activation, b.minParams = defaultMaxFLOPs, defaultMaxActivation, defaultMinParams
 	b.channels = space.DefaultMaxChannels
-	flags.Var(sizeValue{&b.flops}, "max-flops", "most FLOPs of an architecture, for one image forward; four times the default with faster than generic kernels")
+	flags.Var(sizeValue{&b.flops}, "max-flops", "most FLOPs of an architecture, for one image forward; four times the default with faster than generic kernels, none in other spaces than chain")
 	flags.Var(sizeValue{&b.params}, "max-params", "most parameters of an architecture")
 	flags.Var(sizeValue{&b.minParams}, "min-params", "fewest parameters of an architecture; likewise, but none if another bound is given")
 	flags.Var(sizeValue{&b.activation}, "max-activation", "most bytes of activations of an architecture, for one image forward; likewise")
@@ -121,8 +128,17 @@ func (b *boundFlags) add(flags *pflag.FlagSet) {
 }
 
 // suit chooses the bounds that the user leaves open: wider ones for faster kernels, and no lower one
-// beside a bound of the user's, with which it might leave no architecture.
-func (b *boundFlags) suit(flags *pflag.FlagSet, level kernels.Level) {
+// beside a bound of the user's, with which it might leave no architecture. The defaults are meant for space
+// chain; networks of cells have a size instead.
+func (b *boundFlags) suit(flags *pflag.FlagSet, spaceName string, level kernels.Level) {
+	if spaceName != defaultSpace {
+		for name, bound := range map[string]*int64{"max-flops": &b.flops, "max-activation": &b.activation, "min-params": &b.minParams} {
+			if !flags.Changed(name) {
+				*bound = 0
+			}
+		}
+		return
+	}
 	factor := int64(1)
 	if level != kernels.Generic {
 		factor = fasterBounds

@@ -43,7 +43,7 @@ const (
 // trainSettings are the flags that decide the bits of a training. A checkpoint records them.
 func trainSettings() []string {
 	return append([]string{
-		"arch", "space", "dataset", "image-size", "train-samples", "validation", "epochs", "seed", "schedule", "optimizer", "ema",
+		"arch", "space", "channels", "cells", "reductions", "dataset", "image-size", "train-samples", "validation", "epochs", "seed", "schedule", "optimizer", "ema",
 	}, recipeFlagNames()...)
 }
 
@@ -148,7 +148,7 @@ func (a *app) train(ctx context.Context, flags *pflag.FlagSet, o *trainOptions) 
 	if err := checkRecipe(o.recipe, task); err != nil {
 		return err
 	}
-	s, err := space.New(o.spaceName, task, space.Constraints{MaxChannels: -1, AllowWeightless: true})
+	s, err := space.NewSized(o.spaceName, task, space.Constraints{MaxChannels: -1, AllowWeightless: true}, o.size)
 	if err != nil {
 		return &usageError{err}
 	}
@@ -194,6 +194,9 @@ func (o *trainOptions) adoptCheckpoint(flags *pflag.FlagSet) error {
 	recorded := study.Settings{}
 	for _, name := range trainSettings() {
 		value, ok := f.Metadata["note."+name]
+		if !ok && slices.Contains(sizeFlags[:], name) {
+			continue
+		}
 		if !ok {
 			return fmt.Errorf("--resume: %s is not a checkpoint of nasbench train", o.resume)
 		}

@@ -1,6 +1,7 @@
 package space
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 
@@ -172,7 +173,12 @@ type chain struct {
 	constraints Constraints
 }
 
-func newChain(t Task, c Constraints) Space { return &chain{t, c} }
+func newChain(t Task, c Constraints, s Size) (Space, error) {
+	if s != (Size{}) {
+		return nil, errors.New("space chain: a chain has no cells: its genomes say how wide and how deep they are")
+	}
+	return &chain{t, c}, nil
+}
 
 func (*chain) Name() string { return "chain" }
 

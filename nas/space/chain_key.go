@@ -1,10 +1,6 @@
 package space
 
-import (
-	"crypto/sha256"
-	"encoding/hex"
-	"strconv"
-)
+import "strconv"
 
 // The key of a genome is a digest of the computation that it builds, written down in an order
 // that depends on the computation alone. What leaves no trace in the network leaves none in
@@ -163,9 +159,4 @@ func (g *ChainGenome) describe(t Task) string {
 	return string(w.text)
 }
 
-// key returns the prefix and 96 bits of SHA-256: enough for 10^12 genomes with a chance of one
-// in 10^5 that any two collide.
-func (g *ChainGenome) key(t Task) string {
-	sum := sha256.Sum256([]byte(g.describe(t)))
-	return chainKeyPrefix + hex.EncodeToString(sum[:12])
-}
+func (g *ChainGenome) key(t Task) string { return digest(chainKeyPrefix, []byte(g.describe(t))) }

@@ -149,7 +149,7 @@ func parseChain(text string) (ChainGenome, error) {
 	if strings.HasPrefix(strings.TrimSpace(text), "{") {
 		return parseChainJSON(text)
 	}
-	p := chainParser{text: text}
+	p := chainParser{scanner{text: text}}
 	g, err := p.genome()
 	if err != nil {
 		return ChainGenome{}, fmt.Errorf("column %d: %w", utf8.RuneCountInString(text[:p.at])+1, err)
@@ -157,8 +157,11 @@ func parseChain(text string) (ChainGenome, error) {
 	return g, nil
 }
 
-// chainParser reads the text form. After an error, at is where it is wrong.
-type chainParser struct {
+// chainParser reads the text form.
+type chainParser struct{ scanner }
+
+// scanner cuts a text into tokens. After an error, at is where it is wrong.
+type scanner struct {
 	text string
 	at   int // byte offset of the current token
 	next int // byte offset behind it
@@ -166,7 +169,7 @@ type chainParser struct {
 
 // scan makes the next token the current one and returns it: a word of letters and digits, any
 // other single character, or "" at the end.
-func (p *chainParser) scan() string {
+func (p *scanner) scan() string {
 	rest := strings.TrimLeftFunc(p.text[p.next:], unicode.IsSpace)
 	p.at = len(p.text) - len(rest)
 	n := 0
@@ -274,11 +277,8 @@ func parseChainJSON(text string) (ChainGenome, error) {
 	if err := decodeStrictly([]byte(text), &form); err != nil {
 		return ChainGenome{}, err
 	}
-	if form.Space != "chain" {
-		return ChainGenome{}, fmt.Errorf("JSON: the genome is of space %s, not chain", quote(form.Space))
-	}
-	if form.Version != chainVersion {
-		return ChainGenome{}, fmt.Errorf("JSON: version is %d; this program reads version %d", form.Version, chainVersion)
+	if err := checkForm(form.Space, form.Version, "chain", chainVersion); err != nil {
+		return ChainGenome{}, err
 	}
 	var g ChainGenome
 	for i, raw := range form.Layers {

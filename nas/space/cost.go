@@ -30,8 +30,11 @@ func (c *Cost) macs(n int64) {
 }
 
 // conv adds a convolution without bias.
-func (c *Cost) conv(out size, in, kernel int) {
-	weights := int64(kernel) * int64(kernel) * int64(in) * int64(out.c)
+func (c *Cost) conv(out size, in, kernel int) { c.groupedConv(out, in, kernel, 1) }
+
+// groupedConv adds a convolution without bias in groups of channels.
+func (c *Cost) groupedConv(out size, in, kernel, groups int) {
+	weights := int64(kernel) * int64(kernel) * int64(in/groups) * int64(out.c)
 	c.macs(weights * out.area())
 	c.Params += weights
 	c.op(out, 0)

@@ -20,8 +20,12 @@
 // separate small interfaces that a strategy asks for by a type assertion, and it refuses a
 // space that lacks one.
 //
-// [New] makes a space by name and [List] names them all. So far there is one:
+// [New] makes a space by name and [List] names them all:
 //
 //   - chain: three to eight layers in a row, each with one of five operations and one of
 //     four connections. See [ChainGenome] for its text form and [ChainLayer] for its rules.
+//   - darts: the cells of "DARTS: Differentiable Architecture Search". See [DartsGenome]. Networks have the
+//     [Size] that [NewSized] is given.
+//
+// Package spacetest checks that a space keeps the rules.
 package space

@@ -91,7 +91,7 @@ type Info struct {
 
 type entry struct {
 	Info
-	make func(Task, Constraints) Space
+	make func(Task, Constraints, Size) (Space, error)
 }
 
 // known is the list of spaces. A new space adds one line.
@@ -99,6 +99,8 @@ func known() []entry {
 	return []entry{
 		{Info{"chain",
 			"3 to 8 layers in a row: conv3x3, conv5x5, pool3x3, skip, fc; joined by sequential, add, skip, concat"}, newChain},
+		{Info{"darts",
+			"normal and reduction cells of four nodes, each the sum of two of seven operations on earlier states"}, newDarts},
 	}
 }
 
@@ -111,9 +113,12 @@ func List() []Info {
 	return infos
 }
 
-// New returns the space of this name. It fails if there is none, if the task is not possible,
-// or if a constraint makes no sense.
-func New(name string, t Task, c Constraints) (Space, error) {
+// New returns the space of this name, with networks of its own size where its genomes do not say how
+// large they are. It fails if there is none, if the task is not possible, or if a constraint makes no sense.
+func New(name string, t Task, c Constraints) (Space, error) { return NewSized(name, t, c, Size{}) }
+
+// NewSized is [New] with a size; a space of which genomes say how large their networks are refuses any.
+func NewSized(name string, t Task, c Constraints, s Size) (Space, error) {
 	var names []string
 	for _, e := range known() {
 		if e.Name != name {
@@ -126,7 +131,45 @@ func New(name string, t Task, c Constraints) (Space, error) {
 		if err := c.validate(); err != nil {
 			return nil, err
 		}
-		return e.make(t, c), nil
+		return e.make(t, c, s)
 	}
 	return nil, fmt.Errorf("space: no space is called %q; there is %s", name, strings.Join(names, ", "))
+}
+
+// Size is the size of the networks of a space of cells. Zero values stand for the space's own.
+type Size struct {
+	Channels   int // of the first cells
+	Cells      int
+	Reductions int // how often the sides of the maps are halved and the channels doubled, for a space that leaves it open
+}
+
+// Limits of a size, far beyond any use, so that costs never overflow.
+const (
+	maxSizeChannels   = 1024
+	maxSizeCells      = 64
+	maxSizeReductions = 8
+)
+
+// or fills what is zero from the defaults and checks the rest.
+func (s Size) or(space string, defaults Size, reductions bool) (Size, error) {
+	if s.Reductions != 0 && !reductions {
+		return s, fmt.Errorf("space %s: the number of reductions cannot be chosen", space)
+	}
+	for _, f := range []struct {
+		name         string
+		value        *int
+		given, limit int
+	}{
+		{"channels", &s.Channels, defaults.Channels, maxSizeChannels},
+		{"cells", &s.Cells, defaults.Cells, maxSizeCells},
+		{"reductions", &s.Reductions, defaults.Reductions, maxSizeReductions},
+	} {
+		if *f.value == 0 {
+			*f.value = f.given
+		}
+		if *f.value < 0 || *f.value > f.limit {
+			return s, fmt.Errorf("space %s: %d %s; the most is %d", space, *f.value, f.name, f.limit)
+		}
+	}
+	return s, nil
 }
