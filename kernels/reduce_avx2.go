@@ -36,7 +36,7 @@ func reduceSumAVX2x2(sum *float64, x *float32, rows int, step int)
 //		for i := range tail {
 //			d := float64(x(r, i)) - shift[i]
 //			sum[i] += d
-//			squares[i] += float64(d * d)
+//			squares[i] = math.FMA(d, d, squares[i])
 //		}
 //	}
 //
@@ -51,7 +51,7 @@ func reduceMomentsAVX2x1(sum *float64, squares *float64, shift *float64, x *floa
 //		for i := range 16 {
 //			d := float64(x(r, i)) - shift[i]
 //			sum[i] += d
-//			squares[i] += float64(d * d)
+//			squares[i] = math.FMA(d, d, squares[i])
 //		}
 //	}
 //
@@ -66,7 +66,7 @@ func reduceMomentsAVX2x2(sum *float64, squares *float64, shift *float64, x *floa
 //		for i := range tail {
 //			g := float64(dy(r, i))
 //			sum[i] += g
-//			dot[i] += float64(g * (float64(x(r, i)) - mean[i]))
+//			dot[i] = math.FMA(g, float64(x(r, i))-mean[i], dot[i])
 //		}
 //	}
 //
@@ -81,7 +81,7 @@ func reduceDotAVX2x1(sum *float64, dot *float64, mean *float64, dy *float32, x *
 //		for i := range 16 {
 //			g := float64(dy(r, i))
 //			sum[i] += g
-//			dot[i] += float64(g * (float64(x(r, i)) - mean[i]))
+//			dot[i] = math.FMA(g, float64(x(r, i))-mean[i], dot[i])
 //		}
 //	}
 //

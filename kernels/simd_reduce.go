@@ -2,9 +2,10 @@
 
 package kernels
 
-// Reductions add up in float64 and in the order of the rows, like the generic ones,
-// and differ from those in nothing but speed. Those of whole slices take them as rows of
-// channelChunk columns, whose sums are added at the end.
+// Reductions add up in float64, with products fused into the sums. Sums of channels are kept side by side for
+// up to channelChunk columns; few channels fill the vectors because some rows are taken as one
+// wide row, whose sums are added at the end. Sums of whole slices take them as rows of
+// channelChunk columns in the same way.
 
 // overrideReductions puts the reductions into a table.
 func (s *simd) overrideReductions(t *Table) {
@@ -12,72 +13,145 @@ func (s *simd) overrideReductions(t *Table) {
 	t.Sum, t.Dot, t.SumSquares = s.sum, s.dot, s.sumSquares
 }
 
-// reduceRows returns the rows of c channels to pass over at once: 16 KB, which stay in
+// reduceRows returns the rows of c channels to pass over at once: 8 KB, which stay in
 // the first-level cache while blocks of channels are summed.
-func reduceRows(c int) int { return max(1, 4096/c) }
+func reduceRows(c int) int { return max(1, 2048/c) }
+
+// fold returns how many rows of c channels are summed side by side, as one row of fold*c columns:
+// as many as fit the widest block of registers. It depends on c alone.
+func (s *simd) fold(c int) int { return max(1, s.wideReduction/c) }
+
+// reduce calls f for blocks of rows that together hold columns first to first+n of all rows of c floats in a slice of the
+// given length: n columns from element at on. To fill the last registers, f may get more columns than n, whose sums mean nothing,
+// where that stays within the slice.
+func (s *simd) reduce(rows, c, first, n, length int, f func(at, rows, n int)) {
+	padded, whole := n, rows // rows that can be read at the padded width
+	if rest := n % s.wideReduction; rest > s.wideReduction-s.lanes {
+		padded = n - rest + s.wideReduction
+		whole = min(rows, max(0, (length-first-padded+c)/c))
+	}
+	step := reduceRows(c)
+	for lo := 0; lo < whole; lo += step {
+		f(lo*c+first, min(step, whole-lo), padded)
+	}
+	for lo := whole; lo < rows; lo += step {
+		f(lo*c+first, min(step, rows-lo), n)
+	}
+}
+
+// reduceFolded is reduce for all of c channels, taking fold rows as one, whose sums it adds up in order; f gets the
+// floats from row to row too. The rows that are left come last.
+func (s *simd) reduceFolded(rows, c, fold int, f func(at, rows, step, n int), sums ...*[channelChunk]float64) {
+	wide := fold * c
+	s.reduce(rows/fold, wide, 0, wide, rows*c, func(at, rows, n int) { f(at, rows, wide, n) })
+	for _, sum := range sums {
+		for i := range c {
+			for j := 1; j < fold; j++ {
+				sum[i] += sum[j*c+i]
+			}
+		}
+	}
+	if rest := rows % fold; rest > 0 {
+		f((rows-rest)*c, rest, c, c)
+	}
+}
+
+// widen copies the numbers of n channels to doubles, fold times.
+func widen(dst *[channelChunk]float64, x []float32, fold int) {
+	for j := range fold {
+		for i, v := range x {
+			dst[j*len(x)+i] = float64(v)
+		}
+	}
+}
 
 func (s *simd) channelSum(dst, x []float32, rows, c int) {
 	dst, x = dst[:c], x[:rows*c]
+	if rows == 0 || c == 0 {
+		clear(dst)
+		return
+	}
 	var sum [channelChunk]float64
+	block := func(at, rows, step, n int) { s.reduceSum(&sum, x[at:], rows, step, n) }
+	if fold := s.fold(c); fold > 1 {
+		s.reduceFolded(rows, c, fold, block, &sum)
+		narrow(dst, &sum)
+		return
+	}
 	for first := 0; first < c; first += channelChunk {
 		n := min(channelChunk, c-first)
 		clear(sum[:])
-		step := reduceRows(c)
-		for lo := 0; lo < rows; lo += step {
-			s.reduceSum(&sum, x[lo*c+first:], min(step, rows-lo), c, n)
-		}
-		for i, v := range sum[:n] {
-			dst[first+i] = float32(v)
-		}
+		s.reduce(rows, c, first, n, len(x), func(at, rows, n int) { block(at, rows, c, n) })
+		narrow(dst[first:first+n], &sum)
+	}
+}
+
+// narrow rounds sums to float32.
+func narrow(dst []float32, sum *[channelChunk]float64) {
+	for i, v := range sum[:len(dst)] {
+		dst[i] = float32(v)
 	}
 }
 
 func (s *simd) channelDot(sum, dot, dy, x, mean []float32, rows, c int) {
 	sum, dot, mean = sum[:c], dot[:c], mean[:c]
 	dy, x = dy[:rows*c], x[:rows*c]
+	if rows == 0 || c == 0 {
+		clear(sum)
+		clear(dot)
+		return
+	}
 	var sums, dots, means [channelChunk]float64
+	block := func(at, rows, step, n int) { s.reduceDot(&sums, &dots, &means, dy[at:], x[at:], rows, step, n) }
+	if fold := s.fold(c); fold > 1 {
+		widen(&means, mean, fold)
+		s.reduceFolded(rows, c, fold, block, &sums, &dots)
+		narrow(sum, &sums)
+		narrow(dot, &dots)
+		return
+	}
 	for first := 0; first < c; first += channelChunk {
 		n := min(channelChunk, c-first)
 		clear(sums[:])
 		clear(dots[:])
-		for i, v := range mean[first : first+n] {
-			means[i] = float64(v)
-		}
-		step := reduceRows(c)
-		for lo := 0; lo < rows; lo += step {
-			at := lo*c + first
-			s.reduceDot(&sums, &dots, &means, dy[at:], x[at:], min(step, rows-lo), c, n)
-		}
-		for i := range n {
-			sum[first+i], dot[first+i] = float32(sums[i]), float32(dots[i])
-		}
+		widen(&means, mean[first:first+n], 1)
+		s.reduce(rows, c, first, n, len(x), func(at, rows, n int) { block(at, rows, c, n) })
+		narrow(sum[first:first+n], &sums)
+		narrow(dot[first:first+n], &dots)
 	}
 }
 
 func (s *simd) channelMoments(mean, m2, x []float32, rows, c int) {
 	mean, m2, x = mean[:c], m2[:c], x[:rows*c]
-	if rows == 0 {
+	if rows == 0 || c == 0 {
 		clear(mean)
 		clear(m2)
 		return
 	}
 	var sum, squares, shift [channelChunk]float64
+	block := func(at, rows, step, n int) { s.reduceMoments(&sum, &squares, &shift, x[at:], rows, step, n) }
+	if fold := s.fold(c); fold > 1 {
+		widen(&shift, x[:c], fold)
+		s.reduceFolded(rows, c, fold, block, &sum, &squares)
+		moments(mean, m2, &sum, &squares, &shift, rows)
+		return
+	}
 	for first := 0; first < c; first += channelChunk {
 		n := min(channelChunk, c-first)
 		clear(sum[:])
 		clear(squares[:])
-		for i, v := range x[first : first+n] {
-			shift[i] = float64(v)
-		}
-		step := reduceRows(c)
-		for lo := 0; lo < rows; lo += step {
-			s.reduceMoments(&sum, &squares, &shift, x[lo*c+first:], min(step, rows-lo), c, n)
-		}
-		for i := range n {
-			d := sum[i] / float64(rows)
-			mean[first+i] = float32(shift[i] + d)
-			m2[first+i] = float32(max(0, squares[i]-sum[i]*d))
-		}
+		widen(&shift, x[first:first+n], 1)
+		s.reduce(rows, c, first, n, len(x), func(at, rows, n int) { block(at, rows, c, n) })
+		moments(mean[first:first+n], m2[first:first+n], &sum, &squares, &shift, rows)
+	}
+}
+
+// moments finishes the moments of len(mean) channels from the sums of deviations from a shift.
+func moments(mean, m2 []float32, sum, squares, shift *[channelChunk]float64, rows int) {
+	for i := range mean {
+		d := sum[i] / float64(rows)
+		mean[i] = float32(shift[i] + d)
+		m2[i] = float32(max(0, squares[i]-sum[i]*d))
 	}
 }
 

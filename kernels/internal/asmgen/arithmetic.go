@@ -35,7 +35,7 @@ type arithmetic interface {
 	LoadDoublesTail(low, high Vec, m Mem)
 	AddDouble(dst, a, b Vec)
 	SubDouble(dst, a, b Vec)
-	MulDouble(dst, a, b Vec)
+	FMADouble(acc, a, b Vec) // acc += a*b, rounded once
 }
 
 func (a *amd64) DivVec(dst, x, y Vec) { a.emit("VDIVPS", y, x, dst) }
@@ -58,7 +58,7 @@ func (a *avx512) Ones(dst Vec) {
 func (a *amd64) LoadDoubles(dst Vec, m Mem) { a.emit("VCVTPS2PD", m, dst) }
 func (a *amd64) AddDouble(dst, x, y Vec)    { a.emit("VADDPD", y, x, dst) }
 func (a *amd64) SubDouble(dst, x, y Vec)    { a.emit("VSUBPD", y, x, dst) }
-func (a *amd64) MulDouble(dst, x, y Vec)    { a.emit("VMULPD", y, x, dst) }
+func (a *amd64) FMADouble(acc, x, y Vec)    { a.emit("VFMADD231PD", y, x, acc) }
 
 // widen converts the halves of the vector in high; extract and half are the instruction
 // and the registers of half a vector.

@@ -28,22 +28,20 @@ func reductions() []reduction {
 		},
 		{
 			name: "reduceMoments", sums: []string{"sum", "squares"}, streams: []string{"x"}, fixed: "shift",
-			doc: "d := float64(x(r, i)) - shift[i]\nsum[i] += d\nsquares[i] += float64(d * d)",
+			doc: "d := float64(x(r, i)) - shift[i]\nsum[i] += d\nsquares[i] = math.FMA(d, d, squares[i])",
 			body: func(m Machine, sums, v []Vec, shift Vec) {
 				m.SubDouble(v[0], v[0], shift)
 				m.AddDouble(sums[0], sums[0], v[0])
-				m.MulDouble(v[0], v[0], v[0])
-				m.AddDouble(sums[1], sums[1], v[0])
+				m.FMADouble(sums[1], v[0], v[0])
 			},
 		},
 		{
 			name: "reduceDot", sums: []string{"sum", "dot"}, streams: []string{"dy", "x"}, fixed: "mean",
-			doc: "g := float64(dy(r, i))\nsum[i] += g\ndot[i] += float64(g * (float64(x(r, i)) - mean[i]))",
+			doc: "g := float64(dy(r, i))\nsum[i] += g\ndot[i] = math.FMA(g, float64(x(r, i))-mean[i], dot[i])",
 			body: func(m Machine, sums, v []Vec, mean Vec) {
 				m.AddDouble(sums[0], sums[0], v[0])
 				m.SubDouble(v[1], v[1], mean)
-				m.MulDouble(v[1], v[1], v[0])
-				m.AddDouble(sums[1], sums[1], v[1])
+				m.FMADouble(sums[1], v[0], v[1])
 			},
 		},
 	}
