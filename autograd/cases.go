@@ -41,6 +41,7 @@ var catalogue = []interface {
 	&conv2D{},
 	&crossEntropy{},
 	&dropout{},
+	&kernelSum{},
 	&linear{},
 	&meanSquare{},
 	&pad{},

@@ -36,6 +36,12 @@ var activationNames = [kernels.NumActivations]string{
 
 func (a *activation) Name() string { return activationNames[a.f] }
 
+// Same makes one of two equal activations of a tensor enough.
+func (a *activation) Same(other Op) bool {
+	b, ok := other.(*activation)
+	return ok && *a == *b
+}
+
 func (a *activation) Shape(in []tensor.Shape) tensor.Shape { return in[0] }
 func (a *activation) Work(in []tensor.Shape, out tensor.Shape) Work {
 	return flops(activationFLOPs[a.f]*out.Elements(), in, out)

@@ -37,6 +37,12 @@ func (p *pool2D) Name() string {
 	return "avg_pool2d"
 }
 
+// Same makes one of two equal poolings of an image enough.
+func (p *pool2D) Same(other Op) bool {
+	q, ok := other.(*pool2D)
+	return ok && *p == *q
+}
+
 func (p *pool2D) Shape(in []tensor.Shape) tensor.Shape {
 	if len(in[0]) != 4 {
 		misuse(p.Name(), in, "needs images N x H x W x C")

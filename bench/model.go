@@ -2,6 +2,7 @@ package bench
 
 import (
 	"github.com/nasbench-go/nasbench/layers"
+	"github.com/nasbench-go/nasbench/nas/space"
 	"github.com/nasbench-go/nasbench/tensor"
 )
 
@@ -9,14 +10,25 @@ import (
 type Model struct {
 	Name  string
 	Input tensor.Shape // of one batch: N x H x W x C
-	Build func(s layers.Scope, classes int) layers.Module
+	Build func(s layers.Scope, classes int) (layers.Module, error)
+}
+
+// GenomeModel returns the network of a genome for batches of a shape that fits the space's task.
+func GenomeModel(sp space.Space, g space.Genome, input tensor.Shape) Model {
+	return Model{Name: g.String(), Input: input, Build: func(s layers.Scope, _ int) (layers.Module, error) { return sp.Build(g, s) }}
+}
+
+// sound makes a constructor that cannot fail fit a [Model].
+func sound(f func(layers.Scope, int) layers.Module) func(layers.Scope, int) (layers.Module, error) {
+	return func(s layers.Scope, classes int) (layers.Module, error) { return f(s, classes), nil }
 }
 
 // Models returns the networks that are measured.
 func Models() []Model {
 	return []Model{
-		{Name: "small-cnn", Input: tensor.Shape{128, 28, 28, 1}, Build: SmallCNN},
-		{Name: "resnet8", Input: tensor.Shape{128, 28, 28, 1}, Build: ResNet8},
+		{Name: "small-cnn", Input: tensor.Shape{128, 28, 28, 1}, Build: sound(SmallCNN)},
+		{Name: "resnet8", Input: tensor.Shape{128, 28, 28, 1}, Build: sound(ResNet8)},
+		{Name: "seed-cell", Input: tensor.Shape{64, 32, 32, 3}, Build: sound(SeedCell)},
 	}
 }
 

@@ -1,6 +1,7 @@
 package layers
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/nasbench-go/nasbench/autograd"
@@ -44,14 +45,18 @@ func NewPredictor(model Module, store *Store, input tensor.Shape, threads *kerne
 		return nil, err
 	}
 	p := &Predictor{store: store, table: table, summary: autograd.Summarize(logits), losses: make([]float32, input[0])}
+	simple, err := autograd.Simplify(logits)
+	if err != nil {
+		return nil, err
+	}
+	images, logits = simple.Node(images), simple.Node(logits)
+	if images == nil {
+		return nil, errors.New("layers: predictor: the logits do not depend on the images")
+	}
 	if p.program, err = autograd.Compile(autograd.Options{Outputs: []*autograd.Node{logits}, Threads: threads, Table: table}); err != nil {
 		return nil, err
 	}
-	in := p.program.Tensor(images)
-	if in == nil {
-		return nil, fmt.Errorf("layers: predictor: the logits do not depend on the images")
-	}
-	p.images, p.logits = in.Data(), p.program.Tensor(logits)
+	p.images, p.logits = p.program.Tensor(images).Data(), p.program.Tensor(logits)
 	return p, nil
 }
 

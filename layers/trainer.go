@@ -121,6 +121,15 @@ func NewTrainer(model Module, store *Store, o TrainerOptions) (*Trainer, error) 
 	if err != nil {
 		return nil, err
 	}
+	simple, err := autograd.Simplify(loss, logits)
+	if err != nil {
+		return nil, err
+	}
+	pass.Graph = simple.Graph
+	loss, logits, images, labels = simple.Node(loss), simple.Node(logits), simple.Node(images), simple.Node(labels)
+	if images == nil {
+		return nil, errors.New("layers: trainer: the loss does not depend on the images")
+	}
 	t := &Trainer{options: o, store: store}
 	outputs, err := t.differentiate(pass, loss)
 	if err != nil {
@@ -137,11 +146,7 @@ func NewTrainer(model Module, store *Store, o TrainerOptions) (*Trainer, error) 
 	}
 	t.loss, t.logits = t.program.Tensor(loss).Data(), t.program.Tensor(logits)
 	t.labels = t.program.Tensor(labels).Data()
-	if in := t.program.Tensor(images); in != nil {
-		t.images = in.Data()
-	} else {
-		return nil, errors.New("layers: trainer: the loss does not depend on the images")
-	}
+	t.images = t.program.Tensor(images).Data()
 	return t, t.prepareUpdate()
 }
 

@@ -1,62 +1,238 @@
 package main
 
 import (
-	"errors"
+	"context"
 	"fmt"
-	"os"
 	"runtime"
-	"runtime/pprof"
-	"runtime/trace"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
+
+	"github.com/nasbench-go/nasbench/bench"
+	"github.com/nasbench-go/nasbench/kernels"
+	"github.com/nasbench-go/nasbench/nas/space"
+	"github.com/nasbench-go/nasbench/tensor"
 )
 
-// profileFlags are the flags that ask for profiles of a command.
-type profileFlags struct{ cpu, mem, trace string }
-
-func (p *profileFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&p.cpu, "cpuprofile", "", "write a CPU profile to `FILE` (read it with 'go tool pprof')")
-	flags.StringVar(&p.mem, "memprofile", "", "write a profile of all allocations to `FILE`")
-	flags.StringVar(&p.trace, "trace", "", "write an execution trace to `FILE` (read it with 'go tool trace')")
+// profileOptions are the flags of the profile command.
+type profileOptions struct {
+	profileFlags
+	arch, spaceName string
+	model           string
+	mode            string
+	input           sideValue
+	classes         int
+	batch           int
+	threads         int
+	time            time.Duration
+	by              string
+	top             int
+	json            bool
 }
 
-// during runs f under the profiles asked for and writes them however f ends,
-// an interrupt included. Files that cannot be written are found out before f runs.
-func (p *profileFlags) during(f func() error) (err error) {
-	for _, prof := range []struct {
-		flag, path string
-		start      func(*os.File) error
-		stop       func(*os.File) error
-	}{
-		{"cpuprofile", p.cpu,
-			func(w *os.File) error { return pprof.StartCPUProfile(w) },
-			func(*os.File) error { pprof.StopCPUProfile(); return nil }},
-		{"trace", p.trace,
-			func(w *os.File) error { return trace.Start(w) },
-			func(*os.File) error { trace.Stop(); return nil }},
-		{"memprofile", p.mem,
-			func(*os.File) error { return nil },
-			func(w *os.File) error {
-				runtime.GC() // the profile is as of the last collection
-				return pprof.Lookup("allocs").WriteTo(w, 0)
-			}},
-	} {
-		if prof.path == "" {
-			continue
-		}
-		w, openErr := os.Create(prof.path)
-		if openErr != nil {
-			return fmt.Errorf("--%s: %w", prof.flag, openErr)
-		}
-		if startErr := prof.start(w); startErr != nil {
-			w.Close()
-			return fmt.Errorf("--%s: %w", prof.flag, startErr)
-		}
-		defer func() {
-			if stopErr := errors.Join(prof.stop(w), w.Close()); stopErr != nil && err == nil {
-				err = fmt.Errorf("--%s: %w", prof.flag, stopErr)
-			}
-		}()
+func profileGroups() []string { return []string{"node", "time", "layer", "op"} }
+
+func (a *app) newProfile() *cobra.Command {
+	o := &profileOptions{input: sideValue{28, 28, 1}, classes: 10, time: 2 * time.Second, mode: string(bench.Train)}
+	cmd := &cobra.Command{
+		Use:   "profile",
+		Short: "Show where a network's time and memory go",
+		Long: `Time every operation of one network on a random batch and print, for each: its time and share, GFLOP/s, GB/s, arithmetic
+intensity (FLOPs per byte moved), the share of the roofline that it reaches, and the memory in use while it runs.
+
+The roofline is what this machine can do at most: the peak rate of multiply-adds and the bandwidth of copying beyond the
+caches, both measured first. Operations whose data is in a cache can be above it.
+
+With --cpuprofile the samples carry the labels layer, op and direction: 'go tool pprof -tags FILE' splits by them.`,
+		Example: `  nasbench profile --model resnet8
+  nasbench profile --arch 'conv3x3(16), pool3x3(max), conv3x3(32)' --input 32x32x3 --by layer
+  nasbench profile --model small-cnn --mode infer --batch 1 --threads 1 --json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.during(func() error { return a.profile(cmd.Context(), cmd.Flags().Changed("input"), o) })
+		},
 	}
-	return f()
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&o.model, "model", "", "a built-in network: "+join(modelNames()))
+	flags.StringVar(&o.arch, "arch", "", "an architecture of --space: `TEXT` or JSON, @FILE to read it from a file, @- from standard input")
+	flags.StringVar(&o.spaceName, "space", "chain", "search space of the architecture")
+	flags.StringVar(&o.mode, "mode", o.mode, "train (forward, backward) or infer")
+	flags.Var(&o.input, "input", "images of an architecture, height x width x channels")
+	flags.Var(intValue{p: &o.classes, min: 2}, "classes", "classes of the images")
+	flags.Var(intValue{p: &o.batch, min: 1}, "batch", "images at a time (default that of the model, 64 for an architecture)")
+	flags.Var(intValue{p: &o.threads, min: 0, max: maxThreads}, "threads", "threads (0: as many as there are CPUs)")
+	flags.Var(durationValue{&o.time}, "time", "how long to measure; at least three runs are")
+	flags.StringVar(&o.by, "by", "node", "rows: node, in the order in which they run; time, the same sorted; layer or op, added up")
+	flags.Var(intValue{p: &o.top}, "top", "print this many rows (0: all)")
+	flags.BoolVar(&o.json, "json", false, "print one JSON object")
+	addConfig(flags)
+	o.profileFlags.add(flags)
+	complete(cmd, "model", modelNames)
+	complete(cmd, "space", spaceNames)
+	complete(cmd, "mode", bench.Modes)
+	complete(cmd, "by", profileGroups)
+	return cmd
+}
+
+func modelNames() []string {
+	var names []string
+	for _, m := range bench.Models() {
+		names = append(names, m.Name)
+	}
+	return names
+}
+
+// profileModel returns the network that the flags ask for.
+func (a *app) profileModel(input bool, o *profileOptions) (bench.Model, error) {
+	none := bench.Model{}
+	if err := known("mode", o.mode, bench.Modes()); err != nil {
+		return none, err
+	}
+	if err := known("grouping", o.by, profileGroups()); err != nil {
+		return none, err
+	}
+	if (o.model == "") == (o.arch == "") {
+		return none, usagef("one of --model and --arch is needed")
+	}
+	if o.model == "" {
+		return a.archModel(o)
+	}
+	if input {
+		return none, usagef("--input: the size of %s is fixed; the flag goes with --arch", o.model)
+	}
+	for _, m := range bench.Models() {
+		if m.Name == o.model {
+			if o.batch > 0 {
+				m.Input[0] = o.batch
+			}
+			return m, nil
+		}
+	}
+	return none, known("model", o.model, modelNames())
+}
+
+// archModel returns the network of --arch.
+func (a *app) archModel(o *profileOptions) (bench.Model, error) {
+	none := bench.Model{}
+	if err := known("space", o.spaceName, spaceNames()); err != nil {
+		return none, err
+	}
+	text, err := readArch(o.arch, a.stdin)
+	if err != nil {
+		return none, err
+	}
+	task := space.Task{Height: o.input[0], Width: o.input[1], Channels: o.input[2], Classes: o.classes}
+	sp, err := space.New(o.spaceName, task, space.Constraints{MaxChannels: -1, AllowWeightless: true})
+	if err != nil {
+		return none, &usageError{err}
+	}
+	g, err := sp.Parse(text)
+	if err != nil {
+		return none, usagef("--arch: %w", err)
+	}
+	batch := 64
+	if o.batch > 0 {
+		batch = o.batch
+	}
+	return bench.GenomeModel(sp, g, tensor.Shape{batch, task.Height, task.Width, task.Channels}), nil
+}
+
+func (a *app) profile(ctx context.Context, input bool, o *profileOptions) error {
+	detected, err := kernels.Detect()
+	if err != nil {
+		return &usageError{err}
+	}
+	m, err := a.profileModel(input, o)
+	if err != nil {
+		return err
+	}
+	count := o.threads
+	if count == 0 {
+		count = runtime.GOMAXPROCS(0)
+	}
+	threads := kernels.NewThreads(count)
+	defer threads.Close()
+	s, err := bench.NewSubject(m, bench.Mode(o.mode), o.classes, threads)
+	if err != nil {
+		return err
+	}
+	if o.cpu != "" {
+		s.Program().Label()
+	}
+	roof, err := bench.MeasureRoofline(detected.Level, threads)
+	if err != nil {
+		return err
+	}
+	p := bench.ProfileProgram(s.Program(), o.time, func() bool { return ctx.Err() != nil })
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	r := newProfileReport(s, p, roof, o)
+	r.Level, r.Threads = detected.Level.String(), count
+	if o.json {
+		return writeJSON(a.stdout, r)
+	}
+	return a.printProfile(r)
+}
+
+// sideValue is the size of an image: height x width x channels.
+type sideValue [3]int
+
+func (v *sideValue) Type() string   { return "HxWxC" }
+func (v *sideValue) String() string { return fmt.Sprintf("%dx%dx%d", v[0], v[1], v[2]) }
+
+func (v *sideValue) Set(s string) error {
+	const want = "height x width x channels, such as 32x32x3"
+	parts := strings.Split(s, "x")
+	if len(parts) != len(v) {
+		return fmt.Errorf("want %s", want)
+	}
+	for i, p := range parts {
+		n, err := strconv.Atoi(p)
+		if err != nil {
+			return numberError(err, want)
+		}
+		if n < 1 {
+			return atLeast(1)
+		}
+		v[i] = n
+	}
+	return nil
+}
+
+func (a *app) printProfile(r profileReport) error {
+	fmt.Fprintf(a.stdout, "%s: %s, batch %s, %s, %s\n", r.Model, r.Mode, r.Input, plural(r.Threads, "thread"), r.Level)
+	fmt.Fprintf(a.stdout, "machine: %.4g GFLOP/s peak, %.3g GB/s copy\n", r.PeakFLOPS/1e9, r.CopyBytes/1e9)
+	fmt.Fprintf(a.stdout, "one run: %.4g ms, %.4g img/s, %.4g GFLOP/s, %.3g%% of the roofline (median of %d)\n",
+		r.Time*1e3, r.ImagesRate, float64(r.FLOPs)/r.Time/1e9, 100*r.Roofline, r.Runs)
+	fmt.Fprintf(a.stdout, "memory: %.4g MB planned, %.4g MB in use at the most\n\n", float64(r.Arena)/1e6, float64(r.PeakLive)/1e6)
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(w, "time\tshare\tGFLOP/s\tGB/s\tFLOP/B\troof\tlive\tcalls\t\n")
+	fmt.Fprint(w, "ms\t%\t\t\t\t%\tMB\t\t\n")
+	for _, row := range r.Rows {
+		fmt.Fprintf(w, "%.3f\t%.1f\t%.1f\t%.1f\t%.1f\t%.0f\t%.1f\t%d\t  %s\n", row.Time*1e3, 100*row.Share, row.FLOPRate/1e9, row.ByteRate/1e9,
+			row.Intensity, 100*row.Roofline, float64(row.Live)/1e6, row.Calls, strings.Join(nonEmpty(row.Layer, row.Op, row.Shape), "  "))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if r.omitted > 0 {
+		fmt.Fprintf(a.stdout, "and %s more\n", plural(r.omitted, "row"))
+	}
+	return nil
+}
+
+// nonEmpty returns the texts that are not empty.
+func nonEmpty(texts ...string) []string {
+	var kept []string
+	for _, t := range texts {
+		if t != "" {
+			kept = append(kept, t)
+		}
+	}
+	return kept
 }

@@ -98,6 +98,7 @@ With no flags, 'nasbench search' runs the default search and ends by itself in a
 	root.AddCommand(
 		a.newData(),
 		a.newInfo(),
+		a.newProfile(),
 		a.newSearch(),
 		a.newTrain(),
 		a.newVersion(),

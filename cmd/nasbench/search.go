@@ -288,6 +288,7 @@ func (s *session) run(ctx context.Context) error {
 	e, err := evaluator.New(evaluator.Options{
 		Space: s.space, Data: s.data, Recipe: s.recipe, Workers: s.workers, Threads: s.threads,
 		MaxMemory: trainingMemory(s.workers),
+		Labels:    s.cpu != "",
 	})
 	if err != nil {
 		return err

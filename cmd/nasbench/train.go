@@ -124,7 +124,8 @@ func (a *app) train(ctx context.Context, flags *pflag.FlagSet, o *trainOptions) 
 	if _, err := kernels.Detect(); err != nil {
 		return &usageError{err}
 	}
-	if err := o.readArch(a.stdin); err != nil {
+	var err error
+	if o.arch, err = readArch(o.arch, a.stdin); err != nil {
 		return err
 	}
 	if o.resume != "" {
@@ -164,24 +165,26 @@ func (a *app) train(ctx context.Context, flags *pflag.FlagSet, o *trainOptions) 
 	return t.run(ctx, s)
 }
 
-// readArch replaces @FILE by its content, which is what a checkpoint records.
-func (o *trainOptions) readArch(stdin io.Reader) (err error) {
+// readArch returns the architecture that a flag gives: itself, or what is in @FILE, which is what a checkpoint records.
+func readArch(arch string, stdin io.Reader) (string, error) {
 	var raw []byte
+	var err error
 	switch {
-	case o.arch == "@-":
+	case arch == "@-":
 		raw, err = io.ReadAll(stdin)
-	case strings.HasPrefix(o.arch, "@"):
-		raw, err = os.ReadFile(o.arch[1:])
+	case strings.HasPrefix(arch, "@"):
+		raw, err = os.ReadFile(arch[1:])
 	default:
-		return nil
+		return arch, nil
 	}
 	if err != nil {
-		return usagef("--arch: %w", err)
+		return "", usagef("--arch: %w", err)
 	}
-	if o.arch = strings.TrimSpace(string(raw)); o.arch == "" {
-		return usagef("--arch: the file is empty")
+	text := strings.TrimSpace(string(raw))
+	if text == "" {
+		return "", usagef("--arch: the file is empty")
 	}
-	return nil
+	return text, nil
 }
 
 // adoptCheckpoint takes over the settings of the checkpoint to go on with. Flags that say something
@@ -257,6 +260,7 @@ func (t *training) run(ctx context.Context, s space.Space) error {
 		Space: s, Genome: t.genome, Recipe: t.recipe, Epochs: t.epochs, Seed: t.seed,
 		Train: t.data.Train, Validation: t.data.Validation, Threads: threads,
 		MaxMemory: trainingMemory(1),
+		Labels:    t.cpu != "",
 		Out:       t.out, Notes: settingsOf(t.flags, trainSettings()), Resume: t.resume,
 		Progress: w.step, Report: r.epoch,
 	}

@@ -26,6 +26,8 @@ type Options struct {
 
 	// MaxMemory bounds the bytes that the training of one network may plan; 0 means no bound.
 	MaxMemory int64
+	// Labels names layers and operations in CPU profiles; see autograd.Program.Label.
+	Labels bool
 }
 
 // Evaluator trains networks. It implements study.Evaluator.
@@ -91,7 +93,7 @@ func (e *Evaluator) training(g space.Genome, seed uint64, epochs int, threads *k
 	return TrainingOptions{
 		Space: o.Space, Genome: g, Recipe: o.Recipe, Epochs: epochs, Seed: seed,
 		Train: o.Data.Train, Validation: o.Data.Validation, Stats: e.stats,
-		Threads: threads, MaxMemory: o.MaxMemory, MaxLoss: explodedLoss,
+		Threads: threads, MaxMemory: o.MaxMemory, MaxLoss: explodedLoss, Labels: o.Labels,
 	}
 }
 

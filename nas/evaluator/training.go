@@ -30,6 +30,7 @@ type TrainingOptions struct {
 	Threads   *kernels.Threads // nil means the caller's alone
 	MaxMemory int64            // bytes that may be planned for training; 0 means no bound
 	MaxLoss   float64          // of a batch; more is a failure; 0 means no bound
+	Labels    bool             // name layers and operations in CPU profiles; see autograd.Program.Label
 
 	// Out is the file to save a checkpoint in after every epoch and when the training is
 	// interrupted; "" saves none. It is a model file as well: see layers.LoadWeights.
@@ -146,6 +147,9 @@ func (t *Training) compile() (err error) {
 	}
 	if err != nil {
 		return fail("cannot be built: %v", err)
+	}
+	if o.Labels {
+		t.trainer.Program().Label()
 	}
 	if need := t.trainer.Memory().Total(); o.MaxMemory > 0 && need > o.MaxMemory {
 		return memoryFailure(need, o.MaxMemory)

@@ -1,0 +1,105 @@
+package bench
+
+import (
+	"fmt"
+
+	"github.com/nasbench-go/nasbench/autograd"
+	"github.com/nasbench-go/nasbench/internal/stream"
+	"github.com/nasbench-go/nasbench/kernels"
+	"github.com/nasbench-go/nasbench/layers"
+)
+
+// Mode is what a model is measured at.
+type Mode string
+
+// The modes: a training step (forward, backward, update by SGD with momentum), or inference.
+const (
+	Train Mode = "train"
+	Infer Mode = "infer"
+)
+
+// Modes lists the modes.
+func Modes() []string { return []string{string(Train), string(Infer)} }
+
+// Subject is a model with fresh weights and a random batch, ready to run in one mode.
+type Subject struct {
+	Model   Model
+	Mode    Mode
+	trainer *layers.Trainer
+	predict *layers.Predictor
+}
+
+// NewSubject builds and compiles a model for the classes of images given. Nil threads run on the caller's.
+func NewSubject(m Model, mode Mode, classes int, threads *kernels.Threads) (*Subject, error) {
+	store := layers.NewStore(1)
+	var module layers.Module
+	err := autograd.Build(func() (err error) {
+		module, err = m.Build(store.Root(), classes)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("bench: %s: %w", m.Name, err)
+	}
+	s := &Subject{Model: m, Mode: mode}
+	switch mode {
+	case Train:
+		s.trainer, err = layers.NewTrainer(module, store, layers.TrainerOptions{
+			Input: m.Input, Classes: classes, Optimizer: layers.SGD{Momentum: 0.9}, Schedule: layers.ConstantRate(0.03), Steps: 1, Threads: threads,
+		})
+	case Infer:
+		s.predict, err = layers.NewPredictor(module, store, m.Input, threads)
+	default:
+		err = fmt.Errorf("unknown mode %q", mode)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("bench: %s: %w", m.Name, err)
+	}
+	s.fill(classes)
+	return s, nil
+}
+
+// fill writes random images and labels.
+func (s *Subject) fill(classes int) {
+	var images, labels []float32
+	if s.trainer != nil {
+		images, labels = s.trainer.Images(), s.trainer.Labels()
+	} else {
+		images = s.predict.Images()
+	}
+	rng := stream.New(1, "bench batch")
+	for i := range images {
+		images[i] = float32(rng.NormFloat64())
+	}
+	for i := range labels {
+		labels[i] = float32(rng.IntN(classes))
+	}
+}
+
+// Run makes one step. It allocates nothing.
+func (s *Subject) Run() error {
+	if s.predict != nil {
+		s.predict.Run()
+		return nil
+	}
+	_, err := s.trainer.Step()
+	return err
+}
+
+// Program returns the compiled program: without the update, when training.
+func (s *Subject) Program() *autograd.Program {
+	if s.predict != nil {
+		return s.predict.Program()
+	}
+	return s.trainer.Program()
+}
+
+// Memory returns what the subject keeps.
+func (s *Subject) Memory() layers.Memory {
+	if s.predict != nil {
+		return s.predict.Memory()
+	}
+	return s.trainer.Memory()
+}
+
+// Batch returns the images of one step.
+func (s *Subject) Batch() int { return s.Model.Input[0] }
