@@ -163,11 +163,15 @@ func TestWhatIsMerged(t *testing.T) {
 		before, left int // convolutions
 	}{
 		{"conv + identity", func(m *graphMaker, x *Node) *Node { return Add(m.conv(x, 3, 1, 1, 4, false), x) }, 1, 1},
-		{"3x3 + 1x1", func(m *graphMaker, x *Node) *Node { return Add(m.conv(x, 3, 1, 1, 5, true), m.conv(x, 1, 1, 1, 5, false)) }, 2, 1},
+		{"3x3 + 1x1", func(m *graphMaker, x *Node) *Node {
+			return Add(m.conv(x, 3, 1, 1, 5, true), m.conv(x, 1, 1, 1, 5, false))
+		}, 2, 1},
 		{"1x7 + 7x1 would be 7x7", func(m *graphMaker, x *Node) *Node {
 			return Add(Conv2D(x, m.variable(1, 7, 4, 2), ConvOptions{Padding: HW{0, 3}}), Conv2D(x, m.variable(7, 1, 4, 2), ConvOptions{Padding: HW{3, 0}}))
 		}, 2, 2},
-		{"dilated 3x3 inside 5x5", func(m *graphMaker, x *Node) *Node { return Add(m.conv(x, 5, 1, 1, 3, false), m.conv(x, 3, 2, 1, 3, true)) }, 2, 1},
+		{"dilated 3x3 inside 5x5", func(m *graphMaker, x *Node) *Node {
+			return Add(m.conv(x, 5, 1, 1, 3, false), m.conv(x, 3, 2, 1, 3, true))
+		}, 2, 1},
 		{"dilated 3x3 with 3x3 would be 5x5", func(m *graphMaker, x *Node) *Node {
 			return Add(m.conv(x, 3, 1, 1, 3, false), m.conv(x, 3, 2, 1, 3, false))
 		}, 2, 2},
@@ -196,12 +200,16 @@ func TestWhatIsMerged(t *testing.T) {
 		{"groups stay", func(m *graphMaker, x *Node) *Node {
 			return Add(Bias(Conv2D(x, m.variable(3, 3, 2, 4), ConvOptions{Padding: Both(1), Groups: 2}), m.variable(4)), m.conv(x, 3, 1, 1, 4, false))
 		}, 2, 2},
-		{"scaled", func(m *graphMaker, x *Node) *Node { return Add(Scale(m.conv(x, 3, 1, 1, 4, true), m.variable(1)), ReLU(x)) }, 1, 1},
+		{"scaled", func(m *graphMaker, x *Node) *Node {
+			return Add(Scale(m.conv(x, 3, 1, 1, 4, true), m.variable(1)), ReLU(x))
+		}, 1, 1},
 		{"scaled, nothing to merge", func(m *graphMaker, x *Node) *Node { return Add(Scale(ReLU(x), m.variable(1)), x) }, 0, 0},
 		{"sums of sums", func(m *graphMaker, x *Node) *Node {
 			return Add(WeightedSum(m.variable(2), x, ReLU(x)), WeightedSum(m.variable(2), Sigmoid(x), SiLU(x)))
 		}, 0, 0},
-		{"one node twice", func(m *graphMaker, x *Node) *Node { return WeightedSum(m.variable(3), x, x, m.conv(x, 3, 1, 1, 4, false)) }, 1, 1},
+		{"one node twice", func(m *graphMaker, x *Node) *Node {
+			return WeightedSum(m.variable(3), x, x, m.conv(x, 3, 1, 1, 4, false))
+		}, 1, 1},
 		{"shared kernel", func(m *graphMaker, x *Node) *Node {
 			k := m.variable(3, 3, 4, 4)
 			o := ConvOptions{Padding: Both(1)}

@@ -8,28 +8,6 @@ import (
 	"github.com/nasbench-go/nasbench/autograd"
 )
 
-// Roofline is what a machine can do at most (Williams, Waterman and Patterson 2009): work that
-// needs f FLOPs and moves b bytes takes at least max(f/FLOPS, b/Bandwidth) seconds.
-type Roofline struct {
-	FLOPS     float64 // floating-point operations a second
-	Bandwidth float64 // bytes a second, read and written, beyond the caches
-}
-
-// Least returns the shortest time that some work can take.
-func (r Roofline) Least(w autograd.Work) time.Duration {
-	seconds := max(float64(w.FLOPs)/r.FLOPS, float64(w.Bytes)/r.Bandwidth)
-	return time.Duration(seconds * float64(time.Second))
-}
-
-// Share returns the share of the roofline that some work reached in a time. It is above 1 where the data came from a
-// cache, which is faster than the memory that the roofline is about.
-func (r Roofline) Share(w autograd.Work, t time.Duration) float64 {
-	if t <= 0 {
-		return 0
-	}
-	return float64(r.Least(w)) / float64(t)
-}
-
 // ProfileRow is what nodes of a program cost in one run.
 type ProfileRow struct {
 	Layer    string // path of the layer, empty before the first

@@ -66,5 +66,7 @@ func genericTable() *Table {
 		AdamW: genericAdamW,
 
 		Bytes: genericBytes,
+
+		FMALoop: genericFMALoop,
 	}
 }

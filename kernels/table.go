@@ -94,6 +94,10 @@ type Table struct {
 
 	// Bytes computes dst[i] = src[i]*scale[ch] + shift[ch] with ch = i mod c.
 	Bytes func(dst []float32, src []byte, scale, shift []float32, c int)
+
+	// FMALoop runs that many rounds of independent multiply-adds in registers and returns how many FLOPs they are: the most
+	// that the level can do in the time they take.
+	FMALoop func(rounds int) (flops int)
 }
 
 // GEMM describes a matrix product: op(A) is M x K, op(B) is K x N, C is M x N.

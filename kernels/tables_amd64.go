@@ -18,4 +18,5 @@ func override(l Level, t *Table) {
 	s.overrideMaps(t)
 	s.overrideReductions(t)
 	s.overridePools(t)
+	t.FMALoop = s.fmaLoop
 }

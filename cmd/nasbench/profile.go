@@ -142,7 +142,7 @@ func (a *app) archModel(o *profileOptions) (bench.Model, error) {
 }
 
 func (a *app) profile(ctx context.Context, input bool, o *profileOptions) error {
-	detected, err := kernels.Detect()
+	table, err := kernels.Active()
 	if err != nil {
 		return &usageError{err}
 	}
@@ -163,16 +163,13 @@ func (a *app) profile(ctx context.Context, input bool, o *profileOptions) error 
 	if o.cpu != "" {
 		s.Program().Label()
 	}
-	roof, err := bench.MeasureRoofline(detected.Level, threads)
-	if err != nil {
-		return err
-	}
+	roof := bench.MeasureRoofline(table, threads)
 	p := bench.ProfileProgram(s.Program(), o.time, func() bool { return ctx.Err() != nil })
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	r := newProfileReport(s, p, roof, o)
-	r.Level, r.Threads = detected.Level.String(), count
+	r.Level, r.Threads = table.Level.String(), count
 	if o.json {
 		return writeJSON(a.stdout, r)
 	}
