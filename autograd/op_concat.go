@@ -39,7 +39,7 @@ func (c *concat) Shape(in []tensor.Shape) tensor.Shape {
 func (*concat) Work(in []tensor.Shape, out tensor.Shape) Work { return flops(0, in, out) }
 
 func (*concat) Emit(e *Emitter) {
-	y, width := e.Out(), e.OutShape().Last()
+	y, width, copyRows := e.Out(), e.OutShape().Last(), e.Table.CopyRows
 	xs := make([][]float32, len(e.node.in))
 	cs := make([]int, len(xs))
 	for i := range xs {
@@ -49,9 +49,7 @@ func (*concat) Emit(e *Emitter) {
 		at := 0
 		for i, x := range xs {
 			c := cs[i]
-			for r := lo; r < hi; r++ {
-				copy(y[r*width+at:r*width+at+c], x[r*c:])
-			}
+			copyRows(y[lo*width+at:], width, x[lo*c:hi*c], c, hi-lo, c)
 			at += c
 		}
 	})

@@ -66,8 +66,14 @@ func (*slice) Work(_ []tensor.Shape, out tensor.Shape) Work {
 
 func (s *slice) Emit(e *Emitter) {
 	x, y := e.In(0), e.Out()
-	rows := blockRows(e.InShape(0), s.lo, e.OutShape())
 	c := e.OutShape().Last()
+	if outer := e.InShape(0); len(outer) > 0 && outer[:len(outer)-1].Equal(e.OutShape()[:len(outer)-1]) {
+		// Some columns of all rows.
+		width, at, copyRows := outer.Last(), s.lo[len(outer)-1], e.Table.CopyRows
+		e.Rows(outer.Rows(), c, func(lo, hi int) { copyRows(y[lo*c:hi*c], c, x[lo*width+at:], width, hi-lo, c) })
+		return
+	}
+	rows := blockRows(e.InShape(0), s.lo, e.OutShape())
 	e.Rows(len(rows), c, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			copy(y[i*c:(i+1)*c], x[rows[i]:])

@@ -51,6 +51,8 @@ func genericTable() *Table {
 		WSum: genericWSum,
 		Mask: genericMask,
 
+		CopyRows: genericCopyRows,
+
 		Sum:        genericSum,
 		Dot:        genericDot,
 		SumSquares: genericSumSquares,

@@ -93,3 +93,9 @@ func genericBytes(dst []float32, src []byte, scale, shift []float32, c int) {
 		}
 	}
 }
+
+func genericCopyRows(dst []float32, to int, src []float32, from, rows, c int) {
+	for r := range rows {
+		copy(dst[r*to:][:c], src[r*from:][:c])
+	}
+}

@@ -72,6 +72,9 @@ type Table struct {
 	// key keeps it, else 0. The bit depends on (key, first+i) alone. dst may be x.
 	Mask func(dst, x []float32, key uint64, first int, keep float32)
 
+	// CopyRows copies rows of c floats whose starts lie from floats apart in src and to floats apart in dst, both at least c.
+	CopyRows func(dst []float32, to int, src []float32, from, rows, c int)
+
 	// Reductions. They accumulate in float64, so their error does not grow with length.
 	Sum        func(x []float32) float64
 	Dot        func(x, y []float32) float64

@@ -18,5 +18,6 @@ func override(l Level, t *Table) {
 	s.overrideMaps(t)
 	s.overrideReductions(t)
 	s.overridePools(t)
+	t.CopyRows = s.copyRows
 	t.FMALoop = s.fmaLoop
 }
