@@ -230,6 +230,9 @@ func (s *session) goOn() error {
 func (s *session) settings() study.Settings {
 	settings := settingsOf(s.flags, searchSettings())
 	settings[levelSetting] = s.level.String()
+	if d := s.spaceDigest(); d != "" {
+		settings[spaceSetting] = d
+	}
 	return settings
 }
 
@@ -256,8 +259,8 @@ func (s *session) prepare() (err error) {
 	if err := checkRecipe(s.recipe, task); err != nil {
 		return err
 	}
-	if s.space, err = space.NewSized(s.spaceName, task, s.constraints(), s.size); err != nil {
-		return &usageError{err}
+	if s.space, err = s.openSpace(task, s.constraints()); err != nil {
+		return err
 	}
 	if s.strategy, err = strategy.New(s.strategyName, strategy.Options{Space: s.space, Seed: s.seed}); err != nil {
 		return &usageError{err}

@@ -326,3 +326,25 @@ func TestSizesOfCellsAreSettingsOfAStudy(t *testing.T) {
 	wantOneLine(t, nasbench(t, nil, "search", "--cells", "4", "--trials", "1"), exitUsage, "a chain has no cells")
 	wantOneLine(t, nasbench(t, nil, "search", "--space", "darts", "--cells", "1000", "--trials", "1"), exitUsage, "1000 cells; the most is 64")
 }
+
+func TestASpaceFromAFile(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "mine.yaml")
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const text = "space: mine\nkind: chain\ndepth: [1, 2]\noperations:\n  conv: {type: conv, channels: [2, 4]}\n  skip: {type: skip}\n"
+	write(text)
+	args := []string{"search", "--space", file, "--study", filepath.Join(dir, "s.db"), "--trials", "2", "--train-samples", "100", "--final-epochs", "0", "--quiet"}
+	if r := succeed(t, args...); !strings.Contains(r.stdout, "conv(channels=") {
+		t.Errorf("no architecture of the file in\n%s", r.stdout)
+	}
+	succeed(t, "train", "--space", file, "--arch", "conv(channels=4), skip", "--epochs", "1", "--train-samples", "100", "--quiet")
+	write(strings.Replace(text, "[2, 4]", "[2, 8]", 1))
+	wantOneLine(t, nasbench(t, nil, args...), exitUsage, "space-digest was ")
+	write(strings.Replace(text, "[2, 4]", "[2, x]", 1))
+	wantOneLine(t, nasbench(t, nil, args[:3]...), exitUsage, `mine.yaml:5: conv: channels: want a whole number, not "x"`)
+	wantOneLine(t, nasbench(t, nil, "search", "--space", filepath.Join(dir, "none.yaml")), exitUsage, "--space: ")
+}

@@ -1,8 +1,13 @@
 package main
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -24,6 +29,7 @@ const defaultValidation = 0.2
 // taskFlags say what networks are for, and which of its images they see.
 type taskFlags struct {
 	spaceName    string
+	spaceText    []byte // of the file that describes the space, if one does
 	size         space.Size
 	datasetName  string
 	dataFlags    dataFlags
@@ -34,7 +40,7 @@ type taskFlags struct {
 
 func (t *taskFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&t.spaceName, "space", defaultSpace, "search space of the architectures")
+	flags.StringVar(&t.spaceName, "space", defaultSpace, "search space of the architectures, or a YAML file that describes one")
 	flags.Var(intValue{p: &t.size.Channels, min: 0}, "channels", "channels of the first cells, in a space of cells (0: the space's own)")
 	flags.Var(intValue{p: &t.size.Cells, min: 0}, "cells", "cells of a network, in a space of cells (0: the space's own)")
 	flags.Var(intValue{p: &t.size.Reductions, min: 0}, "reductions", "how often maps are halved on the way, where a space of cells leaves it open (0: the space's own)")
@@ -54,7 +60,49 @@ func (t *taskFlags) addValidation(flags *pflag.FlagSet, open bool, usage string)
 
 // check finds out unknown names before anything is read.
 func (t *taskFlags) check() error {
+	if isSpaceFile(t.spaceName) {
+		return nil
+	}
 	return known("space", t.spaceName, spaceNames())
+}
+
+// isSpaceFile reports whether the name of a space is that of a YAML file.
+func isSpaceFile(name string) bool {
+	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")
+}
+
+// openSpace makes the space that the flags name or describe.
+func (t *taskFlags) openSpace(task space.Task, c space.Constraints) (space.Space, error) {
+	if !isSpaceFile(t.spaceName) {
+		s, err := space.NewSized(t.spaceName, task, c, t.size)
+		if err != nil {
+			return nil, &usageError{err}
+		}
+		return s, nil
+	}
+	text, err := os.ReadFile(t.spaceName)
+	if err != nil {
+		return nil, usagef("--space: %w", err)
+	}
+	t.spaceText = text
+	s, err := space.Read(bytes.NewReader(text), t.spaceName, task, c, t.size)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	return s, nil
+}
+
+// spaceSetting is the name under which a study and a checkpoint record what a file of a space holds, which no
+// flag sets.
+const spaceSetting = "space-digest"
+
+// spaceDigest tells contents of a file of a space apart; "" if the space is no file.
+func (t *taskFlags) spaceDigest() string {
+	if t.spaceText == nil {
+		return ""
+	}
+	sum := sha256.Sum256(t.spaceText)
+	return hex.EncodeToString(sum[:8])
 }
 
 // known returns a usage error unless name is one of names.

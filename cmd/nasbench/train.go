@@ -149,9 +149,9 @@ func (a *app) train(ctx context.Context, flags *pflag.FlagSet, o *trainOptions) 
 	if err := checkRecipe(o.recipe, task); err != nil {
 		return err
 	}
-	s, err := space.NewSized(o.spaceName, task, space.Constraints{MaxChannels: -1, AllowWeightless: true}, o.size)
+	s, err := o.openSpace(task, space.Constraints{MaxChannels: -1, AllowWeightless: true})
 	if err != nil {
-		return &usageError{err}
+		return err
 	}
 	genome, err := s.Parse(o.arch)
 	if err != nil {

@@ -39,6 +39,7 @@ var outside = map[string][]string{
 	"kernels":      {"github.com/klauspost/cpuid/v2", "golang.org/x/sys", "gonum.org/v1/gonum"},
 	"tensor":       {"codeberg.org/sbinet/npyio"},
 	"dataset":      {"golang.org/x/image"},
+	"nas/space":    {"go.yaml.in/yaml/v3"},
 	"nas/study":    {"modernc.org/sqlite", "github.com/gofrs/flock"},
 	"cmd/nasbench": {"*"},
 	"bench":        {"golang.org/x/perf"},

@@ -24,8 +24,11 @@
 //
 //   - chain: three to eight layers in a row, each with one of five operations and one of
 //     four connections. See [ChainGenome] for its text form and [ChainLayer] for its rules.
+//   - seed-cell: a cell of four nodes, each the sum of one of five operations on every earlier state. See [DescribedGenome].
 //   - darts: the cells of "DARTS: Differentiable Architecture Search". See [DartsGenome]. Networks have the
 //     [Size] that [NewSized] is given.
+//
+// [Read] makes a space of a user's own from YAML: a chain or cells, with the operations, parameters and constraints that the document lists.
 //
 // Package spacetest checks that a space keeps the rules.
 package space

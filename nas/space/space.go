@@ -99,6 +99,8 @@ func known() []entry {
 	return []entry{
 		{Info{"chain",
 			"3 to 8 layers in a row: conv3x3, conv5x5, pool3x3, skip, fc; joined by sequential, add, skip, concat"}, newChain},
+		{Info{"seed-cell",
+			"a cell of four nodes, each the sum of an operation on every earlier state: conv3x3, conv5x5, pool3x3, skip, fc"}, newSeedCell},
 		{Info{"darts",
 			"normal and reduction cells of four nodes, each the sum of two of seven operations on earlier states"}, newDarts},
 	}
