@@ -17,4 +17,6 @@
 //
 //   - random: draws at random from what the constraints of the space allow, without repeats
 //     ([NewRandom]).
+//
+// Package strategytest checks that a strategy keeps the rules.
 package strategy

@@ -1,0 +1,55 @@
+package strategy_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/nasbench-go/nasbench/nas/space"
+	"github.com/nasbench-go/nasbench/nas/strategy"
+	"github.com/nasbench-go/nasbench/nas/strategy/strategytest"
+)
+
+// few is a space of so few genomes that a strategy without repeats comes to its end.
+const few = `
+space: few
+kind: chain
+depth: [1, 2]
+operations:
+  conv: {type: conv, channels: [2, 4]}
+  skip: {type: skip}
+`
+
+// TestConformance holds every listed strategy, in every listed space, to the rules for strategies.
+func TestConformance(t *testing.T) {
+	task := space.Task{Height: 8, Width: 8, Channels: 1, Classes: 3}
+	var spaces []space.Space
+	for _, info := range space.List() {
+		s, err := space.New(info.Name, task, space.Constraints{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		spaces = append(spaces, s)
+	}
+	s, err := space.Read(strings.NewReader(few), "few", task, space.Constraints{}, space.Size{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	spaces = append(spaces, s)
+	for _, info := range strategy.List() {
+		works := 0
+		for _, s := range spaces {
+			make := func(o strategy.Options) (strategy.Strategy, error) { return strategy.New(info.Name, o) }
+			if _, err := make(strategy.Options{Space: s}); err != nil {
+				t.Logf("%s does not work in %s: %v", info.Name, s.Name(), err)
+				continue
+			}
+			works++
+			t.Run(info.Name+" in "+s.Name(), func(t *testing.T) {
+				strategytest.Run(t, strategytest.Options{New: make, Space: s})
+			})
+		}
+		if works == 0 {
+			t.Errorf("%s works in no space", info.Name)
+		}
+	}
+}
