@@ -52,7 +52,7 @@ func accuracy(t *testing.T, data *dataset.Dataset, build func(layers.Scope, int)
 	test, err := dataset.NewLoader(split, dataset.LoaderOptions{Batch: batch, Stats: stats})
 	must(err)
 	defer test.Close()
-	predictor, err := layers.NewPredictor(model, store, input, threads)
+	predictor, err := layers.NewPredictor(model, store, layers.PredictorOptions{Input: input, Threads: threads})
 	must(err)
 	var score layers.Score
 	test.Start(0)

@@ -10,7 +10,7 @@ const classes = 10
 
 func newSubject(tb testing.TB, m Model, mode Mode, threads *kernels.Threads) *Subject {
 	tb.Helper()
-	s, err := NewSubject(m, mode, classes, threads)
+	s, err := NewSubject(m, mode, classes, nil, threads)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -19,7 +19,7 @@ func newSubject(tb testing.TB, m Model, mode Mode, threads *kernels.Threads) *Su
 
 // Every model learns one batch by heart and counts the parameters that its definition says.
 func TestModelsLearn(t *testing.T) {
-	params := map[string]int64{"small-cnn": 160 + 4640 + 15690, "resnet8": 77754, "seed-cell": 729418}
+	params := map[string]int64{"small-cnn": 160 + 4640 + 15690, "resnet8": 77754, "nb201-dense": 364666, "darts-v2": 29210, "seed-cell": 729418}
 	for _, m := range Models() {
 		t.Run(m.Name, func(t *testing.T) {
 			steps := 30

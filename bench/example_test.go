@@ -46,7 +46,7 @@ func Example() {
 
 	test, err := data.Test()
 	check(err)
-	predictor, err := layers.NewPredictor(model, store, tensor.Shape{100, 28, 28, 1}, threads)
+	predictor, err := layers.NewPredictor(model, store, layers.PredictorOptions{Input: tensor.Shape{100, 28, 28, 1}, Threads: threads})
 	check(err)
 	batches, err = dataset.NewLoader(test, dataset.LoaderOptions{Batch: 100, Stats: stats})
 	check(err)

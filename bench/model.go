@@ -28,8 +28,28 @@ func Models() []Model {
 	return []Model{
 		{Name: "small-cnn", Input: tensor.Shape{128, 28, 28, 1}, Build: sound(SmallCNN)},
 		{Name: "resnet8", Input: tensor.Shape{128, 28, 28, 1}, Build: sound(ResNet8)},
+		{Name: "nb201-dense", Input: tensor.Shape{128, 28, 28, 1}, Build: sound(NB201Dense)},
+		{Name: "darts-v2", Input: tensor.Shape{128, 28, 28, 1}, Build: DartsV2},
 		{Name: "seed-cell", Input: tensor.Shape{64, 32, 32, 3}, Build: sound(SeedCell)},
 	}
+}
+
+// dartsV2 is the second genotype that the paper found on CIFAR-10.
+const dartsV2 = "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 1), ('skip_connect', 0), ('skip_connect', 0), ('dil_conv_3x3', 2)], normal_concat=[2, 3, 4, 5], " +
+	"reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1), ('skip_connect', 2), ('max_pool_3x3', 1), ('max_pool_3x3', 0), ('skip_connect', 2), ('skip_connect', 2), ('max_pool_3x3', 1)], reduce_concat=[2, 3, 4, 5])"
+
+// DartsV2 is the genotype DARTS_V2 (Liu, Simonyan and Yang 2019) in 4 cells of 8 channels over 28x28x1 images.
+func DartsV2(s layers.Scope, classes int) (layers.Module, error) {
+	task := space.Task{Height: 28, Width: 28, Channels: 1, Classes: classes}
+	sp, err := space.NewSized("darts", task, space.Constraints{MaxChannels: -1}, space.Size{Channels: 8, Cells: 4})
+	if err != nil {
+		return nil, err
+	}
+	g, err := sp.Parse(dartsV2)
+	if err != nil {
+		return nil, err
+	}
+	return sp.Build(g, s)
 }
 
 // SmallCNN is a convolution to 16 channels, ReLU, 2x2 max pool, a convolution to 32, ReLU, 2x2 max pool and a linear

@@ -78,11 +78,11 @@ func TestProfileProgram(t *testing.T) {
 
 func TestNewSubjectErrors(t *testing.T) {
 	m := Models()[0]
-	if _, err := NewSubject(m, "sleep", classes, nil); err == nil {
+	if _, err := NewSubject(m, "sleep", classes, nil, nil); err == nil {
 		t.Error("an unknown mode is accepted")
 	}
 	m.Input[1] = 9 // the classifier wants 28x28
-	if _, err := NewSubject(m, Train, classes, nil); err == nil {
+	if _, err := NewSubject(m, Train, classes, nil, nil); err == nil {
 		t.Error("an image that does not fit is accepted")
 	}
 }

@@ -29,8 +29,9 @@ type Subject struct {
 	predict *layers.Predictor
 }
 
-// NewSubject builds and compiles a model for the classes of images given. Nil threads run on the caller's.
-func NewSubject(m Model, mode Mode, classes int, threads *kernels.Threads) (*Subject, error) {
+// NewSubject builds and compiles a model for the classes of images given. A nil table is that of kernels.Active, nil
+// threads run on the caller's.
+func NewSubject(m Model, mode Mode, classes int, table *kernels.Table, threads *kernels.Threads) (*Subject, error) {
 	store := layers.NewStore(1)
 	var module layers.Module
 	err := autograd.Build(func() (err error) {
@@ -44,10 +45,10 @@ func NewSubject(m Model, mode Mode, classes int, threads *kernels.Threads) (*Sub
 	switch mode {
 	case Train:
 		s.trainer, err = layers.NewTrainer(module, store, layers.TrainerOptions{
-			Input: m.Input, Classes: classes, Optimizer: layers.SGD{Momentum: 0.9}, Schedule: layers.ConstantRate(0.03), Steps: 1, Threads: threads,
+			Input: m.Input, Classes: classes, Optimizer: layers.SGD{Momentum: 0.9}, Schedule: layers.ConstantRate(0.03), Steps: 1, Threads: threads, Table: table,
 		})
 	case Infer:
-		s.predict, err = layers.NewPredictor(module, store, m.Input, threads)
+		s.predict, err = layers.NewPredictor(module, store, layers.PredictorOptions{Input: m.Input, Threads: threads, Table: table})
 	default:
 		err = fmt.Errorf("unknown mode %q", mode)
 	}

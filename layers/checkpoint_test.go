@@ -152,7 +152,7 @@ func TestWeightsTravelWithoutTheTrainer(t *testing.T) {
 		t.Fatal(err)
 	}
 	logits := func(m Module, s *Store) []float32 {
-		p, err := NewPredictor(m, s, testInput, nil)
+		p, err := NewPredictor(m, s, PredictorOptions{Input: testInput})
 		if err != nil {
 			t.Fatal(err)
 		}

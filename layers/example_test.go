@@ -40,7 +40,7 @@ func Example() {
 		}
 	}
 
-	predictor, err := layers.NewPredictor(model, store, tensor.Shape{100, 8, 8, 1}, nil)
+	predictor, err := layers.NewPredictor(model, store, layers.PredictorOptions{Input: tensor.Shape{100, 8, 8, 1}})
 	if err != nil {
 		fmt.Println(err)
 		return

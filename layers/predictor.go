@@ -21,20 +21,30 @@ type Predictor struct {
 	table   *kernels.Table
 }
 
-// NewPredictor builds and compiles the inference graph of a model for batches of shape input, N x H x W x C. It
-// returns an error if shapes do not fit together. Nil threads run on the caller's.
-func NewPredictor(model Module, store *Store, input tensor.Shape, threads *kernels.Threads) (*Predictor, error) {
+// PredictorOptions says how a model is run.
+type PredictorOptions struct {
+	Input   tensor.Shape     // of one batch: N x H x W x C
+	Threads *kernels.Threads // nil runs on the caller's thread
+	Table   *kernels.Table   // nil takes that of kernels.Active
+}
+
+// NewPredictor builds and compiles the inference graph of a model. It returns an error if shapes do not fit together.
+func NewPredictor(model Module, store *Store, o PredictorOptions) (*Predictor, error) {
+	input, table := o.Input, o.Table
 	if err := checkBatch("predictor", input); err != nil {
 		return nil, err
 	}
-	table, err := kernels.Active()
-	if err != nil {
-		return nil, err
+	if table == nil {
+		active, err := kernels.Active()
+		if err != nil {
+			return nil, err
+		}
+		table = active
 	}
 	pass := &Pass{Graph: autograd.NewGraph(), store: store}
 	images := pass.Graph.Input("images", input...)
 	var logits *autograd.Node
-	err = autograd.Build(func() error {
+	err := autograd.Build(func() error {
 		logits = model.Forward(pass, images)
 		if s := logits.Shape(); len(s) != 2 || s[0] != input[0] {
 			return fmt.Errorf("layers: predictor: the model gives %v for a batch of %v, want %d rows of logits", s, input, input[0])
@@ -53,7 +63,7 @@ func NewPredictor(model Module, store *Store, input tensor.Shape, threads *kerne
 	if images == nil {
 		return nil, errors.New("layers: predictor: the logits do not depend on the images")
 	}
-	if p.program, err = autograd.Compile(autograd.Options{Outputs: []*autograd.Node{logits}, Threads: threads, Table: table}); err != nil {
+	if p.program, err = autograd.Compile(autograd.Options{Outputs: []*autograd.Node{logits}, Threads: o.Threads, Table: table}); err != nil {
 		return nil, err
 	}
 	p.images, p.logits = p.program.Tensor(images).Data(), p.program.Tensor(logits)

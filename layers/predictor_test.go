@@ -13,7 +13,7 @@ import (
 var passThrough = Func(func(x *autograd.Node) *autograd.Node { return autograd.Add(x, x) })
 
 func TestScoreByHandOverValidRowsOnly(t *testing.T) {
-	p, err := NewPredictor(passThrough, NewStore(1), tensor.Shape{4, 3}, nil)
+	p, err := NewPredictor(passThrough, NewStore(1), PredictorOptions{Input: tensor.Shape{4, 3}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func TestScoreByHandOverValidRowsOnly(t *testing.T) {
 }
 
 func TestRowsThatAreNoNumbersPredictNothing(t *testing.T) {
-	p, err := NewPredictor(passThrough, NewStore(1), tensor.Shape{1, 3}, nil)
+	p, err := NewPredictor(passThrough, NewStore(1), PredictorOptions{Input: tensor.Shape{1, 3}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestShapesThatDoNotFitAPredictorAreErrors(t *testing.T) {
 		"no logits":     {passThrough, tensor.Shape{2, 4, 4, 1}, "want 2 rows of logits"},
 		"misuse":        {GlobalAvgPool{}, tensor.Shape{2, 4}, "global_avg_pool"},
 	} {
-		if _, err := NewPredictor(tc.model, NewStore(1), tc.input, nil); err == nil || !strings.Contains(err.Error(), tc.want) {
+		if _, err := NewPredictor(tc.model, NewStore(1), PredictorOptions{Input: tc.input}); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: error %v, want it to contain %q", name, err, tc.want)
 		}
 	}
@@ -82,7 +82,7 @@ func TestLogitsOfAStepAreThoseBeforeItsUpdate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := NewPredictor(model, store, testInput, nil)
+	p, err := NewPredictor(model, store, PredictorOptions{Input: testInput})
 	if err != nil {
 		t.Fatal(err)
 	}

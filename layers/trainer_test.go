@@ -120,7 +120,7 @@ func requireSameBits(t *testing.T, got, want map[string][]uint32) {
 
 func TestTrainingLearnsAndAveragesPredict(t *testing.T) {
 	tr, model, store := newTrainer(t, testOptions())
-	p, err := NewPredictor(model, store, tensor.Shape{50, 6, 6, 2}, nil)
+	p, err := NewPredictor(model, store, PredictorOptions{Input: tensor.Shape{50, 6, 6, 2}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func TestStepAndPredictionAllocateNothing(t *testing.T) {
 		}); n != 0 {
 			t.Errorf("%v: a step allocates %v times", rule, n)
 		}
-		p, err := NewPredictor(model, store, testInput, threads)
+		p, err := NewPredictor(model, store, PredictorOptions{Input: testInput, Threads: threads})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -285,7 +285,7 @@ func TestDivergenceIsATypedErrorAndUpdatesNothing(t *testing.T) {
 
 func TestLabelsThatAreNoClassAreErrors(t *testing.T) {
 	tr, model, store := newTrainer(t, testOptions())
-	p, err := NewPredictor(model, store, testInput, nil)
+	p, err := NewPredictor(model, store, PredictorOptions{Input: testInput})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -340,7 +340,7 @@ func TestModelThatIgnoresItsImagesIsAnError(t *testing.T) {
 	if _, err := NewTrainer(fixed, store, testOptions()); err == nil || !strings.Contains(err.Error(), "does not depend") {
 		t.Errorf("trainer: %v", err)
 	}
-	if _, err := NewPredictor(fixed, store, testInput, nil); err == nil || !strings.Contains(err.Error(), "do not depend") {
+	if _, err := NewPredictor(fixed, store, PredictorOptions{Input: testInput}); err == nil || !strings.Contains(err.Error(), "do not depend") {
 		t.Errorf("predictor: %v", err)
 	}
 }
@@ -373,7 +373,7 @@ func TestMemoryIsReported(t *testing.T) {
 	if m.Parameters != params || m.State != trained+params || m.Inputs != 4*(12*72+12) {
 		t.Errorf("%+v, want parameters %d, state %d, inputs %d", m, params, trained+params, 4*(12*72+12))
 	}
-	p, err := NewPredictor(model, store, testInput, nil)
+	p, err := NewPredictor(model, store, PredictorOptions{Input: testInput})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -78,14 +78,6 @@ With --cpuprofile the samples carry the labels layer, op and direction: 'go tool
 	return cmd
 }
 
-func modelNames() []string {
-	var names []string
-	for _, m := range bench.Models() {
-		names = append(names, m.Name)
-	}
-	return names
-}
-
 // profileModel returns the network that the flags ask for.
 func (a *app) profileModel(input bool, o *profileOptions) (bench.Model, error) {
 	none := bench.Model{}
@@ -104,15 +96,14 @@ func (a *app) profileModel(input bool, o *profileOptions) (bench.Model, error) {
 	if input {
 		return none, usagef("--input: the size of %s is fixed; the flag goes with --arch", o.model)
 	}
-	for _, m := range bench.Models() {
-		if m.Name == o.model {
-			if o.batch > 0 {
-				m.Input[0] = o.batch
-			}
-			return m, nil
-		}
+	if err := known("model", o.model, modelNames()); err != nil {
+		return none, err
 	}
-	return none, known("model", o.model, modelNames())
+	m := builtinModel(o.model)
+	if o.batch > 0 {
+		m.Input[0] = o.batch
+	}
+	return m, nil
 }
 
 // archModel returns the network of --arch.
@@ -156,7 +147,7 @@ func (a *app) profile(ctx context.Context, input bool, o *profileOptions) error 
 	}
 	threads := kernels.NewThreads(count)
 	defer threads.Close()
-	s, err := bench.NewSubject(m, bench.Mode(o.mode), o.classes, threads)
+	s, err := bench.NewSubject(m, bench.Mode(o.mode), o.classes, table, threads)
 	if err != nil {
 		return err
 	}

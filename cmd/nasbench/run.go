@@ -96,6 +96,7 @@ With no flags, 'nasbench search' runs the default search and ends by itself in a
 	root.SetHelpCommand(newHelp())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
+		a.newBench(),
 		a.newData(),
 		a.newInfo(),
 		a.newProfile(),

@@ -270,7 +270,7 @@ func TestValidateTrainsAndOpensTheTestImagesOnce(t *testing.T) {
 
 		// The model that comes back is the one that was measured.
 		test := stripes(t, 90, 2)
-		p, err := layers.NewPredictor(m.Module, m.Store, tensor.Shape{90, 8, 8, 1}, nil)
+		p, err := layers.NewPredictor(m.Module, m.Store, layers.PredictorOptions{Input: tensor.Shape{90, 8, 8, 1}})
 		if err != nil {
 			t.Fatal(err)
 		}

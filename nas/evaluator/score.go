@@ -21,7 +21,7 @@ type scorer struct {
 
 func newScorer(m *Model, s *dataset.Split, batch int, threads *kernels.Threads) (*scorer, error) {
 	batch = min(batch, s.Len(), scoreBatch)
-	predictor, err := layers.NewPredictor(m.Module, m.Store, tensor.Shape{batch, s.Height, s.Width, s.Channels}, threads)
+	predictor, err := layers.NewPredictor(m.Module, m.Store, layers.PredictorOptions{Input: tensor.Shape{batch, s.Height, s.Width, s.Channels}, Threads: threads})
 	if err != nil {
 		return nil, err
 	}

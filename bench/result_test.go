@@ -1,0 +1,70 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nasbench-go/nasbench/kernels"
+)
+
+// line is what benchstat reads: a name, a count, and pairs of a number and a unit.
+var line = regexp.MustCompile(`^Benchmark[A-Z][^\s]*\s+[1-9][0-9]*(\s+-?[0-9][0-9.e+-]* [^\s]+)+$`)
+
+func TestResultsAreInGoBenchmarkFormat(t *testing.T) {
+	for _, x := range []float64{0, 0.001234, 1.5, 99.99, 999.9, 1000, 123456789, 1e15} {
+		r := Result{Name: "Some/thing=1", Iterations: 12, Time: 3456 * time.Nanosecond, Metrics: []Metric{{"GFLOP/s", x}, {"%peak", x}}}
+		if !line.MatchString(r.String()) {
+			t.Errorf("not a benchmark line: %q", r.String())
+		}
+	}
+	got := Result{Name: "GEMM/64x64x64", Iterations: 7, Time: 1500 * time.Nanosecond, Metrics: []Metric{{"GFLOP/s", 349.5}}}.String()
+	if fields := strings.Fields(got); strings.Join(fields, " ") != "BenchmarkGEMM/64x64x64 7 1500 ns/op 349.5 GFLOP/s" {
+		t.Errorf("printed %q", got)
+	}
+	var b strings.Builder
+	if err := WriteHeader(&b, "Some CPU"); err != nil || !strings.Contains(b.String(), "\ncpu: Some CPU\n") || !strings.HasPrefix(b.String(), "goos: ") {
+		t.Errorf("header %q, %v", b.String(), err)
+	}
+}
+
+func TestMeasureModel(t *testing.T) {
+	m := Models()[0]
+	m.Input[0] = 2
+	for _, level := range kernels.Available() {
+		table, err := kernels.ForLevel(level)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, mode := range []Mode{Train, Infer} {
+			c := ModelCase{Model: m, Mode: mode, Classes: classes, Threads: 2, Table: table}
+			r, err := c.Measure(t.Context(), time.Nanosecond, 1e9)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !line.MatchString(r.String()) || !strings.Contains(r.Name, "level="+level.String()) || r.Iterations != 3 || r.Time <= 0 {
+				t.Errorf("result %q", r)
+			}
+			for _, x := range r.Metrics {
+				if x.Value <= 0 {
+					t.Errorf("%s: %s is %v", r.Name, x.Unit, x.Value)
+				}
+			}
+			if infer := r.Metrics[len(r.Metrics)-1].Unit == "p99-ns"; infer != (mode == Infer) {
+				t.Errorf("%s has %v", r.Name, r.Metrics)
+			}
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	table, err := kernels.Active()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (ModelCase{Model: m, Mode: Train, Classes: classes, Threads: 1, Table: table}).Measure(ctx, time.Hour, 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled measurement gives %v", err)
+	}
+}
