@@ -9,27 +9,44 @@ import (
 // Grad adds the nodes that compute the gradients of a loss of one element with respect to
 // the given nodes, and returns one node for each; nil where the loss does not
 // depend on it.
-//
-// It is reverse-mode differentiation: nodes are visited from the last to the first, and by then
-// all gradients that flow into one have met.
 func Grad(loss *Node, wrt []*Node) ([]*Node, error) {
-	grads := make([]*Node, len(wrt))
+	var seed *Node
 	err := Build(func() error {
 		if loss.shape.Elements() != 1 {
 			misuse("grad", []tensor.Shape{loss.shape}, "the loss must have one element")
 		}
-		for i, n := range wrt {
-			if n.graph != loss.graph {
-				return fmt.Errorf("autograd: grad: node %d (%v) belongs to another graph than the loss", i, n)
+		one := tensor.New(loss.shape...)
+		one.Data()[0] = 1
+		seed = loss.graph.Constant(one)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return VJP(loss, seed, wrt)
+}
+
+// VJP adds the nodes that compute the vector-Jacobian products of y: given dy, the gradient of some loss for y, the gradients of that loss
+// with respect to the given nodes, one node for each; nil where y does not depend on it.
+//
+// It is reverse-mode differentiation: nodes are visited from the last to the first, and by then
+// all gradients that flow into one have met.
+func VJP(y, dy *Node, wrt []*Node) ([]*Node, error) {
+	grads := make([]*Node, len(wrt))
+	err := Build(func() error {
+		if !dy.shape.Equal(y.shape) {
+			misuse("grad", []tensor.Shape{y.shape, dy.shape}, "the gradient differs in shape from what it is the gradient for")
+		}
+		for i, n := range append([]*Node{dy}, wrt...) {
+			if n.graph != y.graph {
+				return fmt.Errorf("autograd: grad: node %d (%v) belongs to another graph than the loss", i-1, n)
 			}
 		}
-		g := loss.graph
+		g := y.graph
 		defer func() { g.origin = nil }()
-		depends := dependents(g.nodes[:loss.id+1], wrt)
-		seed := tensor.New(loss.shape...)
-		seed.Data()[0] = 1
-		at := map[*Node]*Node{loss: g.Constant(seed)}
-		for i := loss.id; i >= 0; i-- {
+		depends := dependents(g.nodes[:y.id+1], wrt)
+		at := map[*Node]*Node{y: dy}
+		for i := y.id; i >= 0; i-- {
 			n := g.nodes[i]
 			dy := at[n]
 			if dy == nil || n.op == nil || !depends[n.id] {

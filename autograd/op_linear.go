@@ -30,25 +30,54 @@ func (*linear) Work(in []tensor.Shape, out tensor.Shape) Work {
 
 func (*linear) Emit(e *Emitter) {
 	w := e.InShape(1)
-	emitRowGEMM(e, kernels.GEMM{N: w[1], K: w[0], Alpha: 1, LDA: w[0], LDB: w[1], LDC: w[1]})
+	emitGEMM(e, kernels.GEMM{M: e.InShape(0).Rows(), N: w[1], K: w[0], Alpha: 1, LDA: w[0], LDB: w[1], LDC: w[1]})
 }
 
-// emitRowGEMM adds a step that multiplies the rows of input 0 by input 1, in parts of
-// rows. M is the number of rows.
-func emitRowGEMM(e *Emitter, proto kernels.GEMM) {
-	rows := e.InShape(0).Rows()
-	parts := flopParts(rows/32, 2*rows*proto.N*proto.K) // a GEMM packs its right side once
-	plans := make([]kernels.GEMM, parts)
-	for i := range plans {
-		lo, hi := kernels.Range(i, parts, rows)
-		plans[i] = proto
-		plans[i].M = hi - lo
-		e.Scratch(e.Table.GEMMScratch(&plans[i]))
+// A part of a product has whole panels of columns and a good number of rows: it packs its columns of the
+// right side once, which costs about as much as a few rows.
+const (
+	gemmColumns = 64
+	gemmRows    = 128
+	gemmParts   = 64 // at most
+)
+
+// gemmGrid returns into how many parts the rows and the columns of an m x n product over k are divided. Columns come first,
+// because no two parts then pack the same ones.
+func gemmGrid(m, n, k int) (rows, columns int) {
+	wanted := flopParts(gemmParts, 2*m*n*k)
+	columns = max(1, min(wanted, n/(2*gemmColumns)))
+	rows = max(1, min(kernels.Split(wanted, columns), m/gemmRows))
+	return rows, columns
+}
+
+// emitGEMM adds a step that multiplies input 0 by input 1 in parts of rows and columns.
+func emitGEMM(e *Emitter, proto kernels.GEMM) {
+	rows, columns := gemmGrid(proto.M, proto.N, proto.K)
+	panels := kernels.Split(proto.N, gemmColumns)
+	type block struct {
+		kernels.GEMM
+		a, b, c int // where its operands start
 	}
-	a, b, c, gemm := e.In(0), e.In(1), e.Out(), e.Table.GEMM
-	e.Step(parts, func(part int, scratch []float32) {
-		lo, _ := kernels.Range(part, parts, rows)
-		gemm(&plans[part], a[lo*proto.LDA:], b, c[lo*proto.LDC:], nil, scratch)
+	blocks := make([]block, rows*columns)
+	for i := range blocks {
+		lo, hi := kernels.Range(i/columns, rows, proto.M)
+		left, right := kernels.Range(i%columns, columns, panels)
+		left, right = left*gemmColumns, min(right*gemmColumns, proto.N)
+		b := &blocks[i]
+		*b = block{GEMM: proto, a: lo * proto.LDA, b: left, c: lo*proto.LDC + left}
+		b.M, b.N = hi-lo, right-left
+		if proto.TransA {
+			b.a = lo
+		}
+		if proto.TransB {
+			b.b = left * proto.LDB
+		}
+		e.Scratch(e.Table.GEMMScratch(&b.GEMM))
+	}
+	x, w, y, gemm := e.In(0), e.In(1), e.Out(), e.Table.GEMM
+	e.Step(len(blocks), func(part int, scratch []float32) {
+		b := &blocks[part]
+		gemm(&b.GEMM, x[b.a:], w[b.b:], y[b.c:], nil, scratch)
 	})
 }
 
@@ -68,7 +97,7 @@ func (l *linearBackwardData) Work(in []tensor.Shape, out tensor.Shape) Work {
 
 func (l *linearBackwardData) Emit(e *Emitter) {
 	w := e.InShape(1)
-	emitRowGEMM(e, kernels.GEMM{N: w[0], K: w[1], TransB: true, Alpha: 1, LDA: w[1], LDB: w[1], LDC: w[0]})
+	emitGEMM(e, kernels.GEMM{M: e.InShape(0).Rows(), N: w[0], K: w[1], TransB: true, Alpha: 1, LDA: w[1], LDB: w[1], LDC: w[0]})
 }
 
 func (l *linearBackwardData) Grad(n, ddx *Node) []*Node {
@@ -85,7 +114,12 @@ func (l *linearBackwardWeights) Work(in []tensor.Shape, out tensor.Shape) Work {
 	return macs(in[0].Rows()*l.w.Elements(), in, out)
 }
 
+// parts returns into how many partial sums over the rows the gradient is divided: one if it has
+// enough elements to be divided itself.
 func (l *linearBackwardWeights) parts(x tensor.Shape) int {
+	if rows, columns := gemmGrid(l.w[0], l.w[1], x.Rows()); rows*columns >= maxPartials {
+		return 1
+	}
 	return reduceParts(x.Rows(), 2*x.Rows()*l.w.Elements(), 4*flopGrain)
 }
 
@@ -96,11 +130,17 @@ func (l *linearBackwardWeights) Workspace(in []tensor.Shape, out tensor.Shape) i
 func (l *linearBackwardWeights) Emit(e *Emitter) {
 	rows, parts := e.InShape(0).Rows(), l.parts(e.InShape(0))
 	in, out := l.w[0], l.w[1]
+	whole := kernels.GEMM{M: in, N: out, K: rows, TransA: true, Alpha: 1, LDA: in, LDB: out, LDC: out}
+	if parts == 1 {
+		emitGEMM(e, whole)
+		return
+	}
 	x, dy, gemm := e.In(0), e.In(1), e.Table.GEMM
 	plans := make([]kernels.GEMM, parts)
 	for i := range plans {
 		lo, hi := kernels.Range(i, parts, rows)
-		plans[i] = kernels.GEMM{M: in, N: out, K: hi - lo, TransA: true, Alpha: 1, LDA: in, LDB: out, LDC: out}
+		plans[i] = whole
+		plans[i].K = hi - lo
 		e.Scratch(e.Table.GEMMScratch(&plans[i]))
 	}
 	e.Reduce(rows, parts, func(part, lo, _ int, dw, scratch []float32) {
