@@ -15,6 +15,9 @@ func (p *Pool) window(ho, wo int) window {
 
 func (w window) empty() bool { return w.h0 >= w.h1 || w.w0 >= w.w1 }
 
+// share is the weight of a pixel in the window's mean.
+func (w window) share() float32 { return 1 / float32((w.h1-w.h0)*(w.w1-w.w0)) }
+
 // rank returns an integer that orders a pixel's value as the maximum does: by value,
 // NaN above all, both zeros alike, and of equal values the earlier pixel first.
 // Comparing integers takes no branch.
@@ -85,7 +88,9 @@ func genericMaxPoolBackward(p *Pool, x, dy, dx []float32, lo, hi int) {
 	}
 }
 
+// genericAvgPoolForward adds up each column of a window, and then the columns.
 func genericAvgPoolForward(p *Pool, x, y []float32, lo, hi int) {
+	var column [poolChunk]float32
 	for row := lo; row < hi; row++ {
 		image, ho := row/p.Ho, row%p.Ho
 		for wo := range p.Wo {
@@ -95,17 +100,23 @@ func genericAvgPoolForward(p *Pool, x, y []float32, lo, hi int) {
 			if win.empty() {
 				continue
 			}
-			for h := win.h0; h < win.h1; h++ {
+			scale := win.share()
+			for c := 0; c < p.C; c += poolChunk {
+				sum := out[c:min(c+poolChunk, p.C)]
 				for w := win.w0; w < win.w1; w++ {
-					in := x[((image*p.H+h)*p.W+w)*p.XStride:][:len(out)]
-					for i, v := range in {
-						out[i] += v
+					clear(column[:len(sum)])
+					for h := win.h0; h < win.h1; h++ {
+						for i, v := range x[((image*p.H+h)*p.W+w)*p.XStride+c:][:len(sum)] {
+							column[i&(poolChunk-1)] += v
+						}
+					}
+					for i := range sum {
+						sum[i] += column[i&(poolChunk-1)]
 					}
 				}
-			}
-			count := float32((win.h1 - win.h0) * (win.w1 - win.w0))
-			for i := range out {
-				out[i] /= count
+				for i := range sum {
+					sum[i] *= scale
+				}
 			}
 		}
 	}
@@ -122,11 +133,11 @@ func genericAvgPoolBackward(p *Pool, dy, dx []float32, lo, hi int) {
 					continue
 				}
 				grad := dy[((image*p.Ho+ho)*p.Wo+wo)*p.YStride:][:p.C]
-				count := float32((win.h1 - win.h0) * (win.w1 - win.w0))
+				scale := win.share()
 				for c := 0; c < p.C; c += poolChunk {
 					n := min(poolChunk, p.C-c)
 					for i, g := range grad[c : c+n] {
-						share[i] = g / count
+						share[i] = g * scale
 					}
 					for h := win.h0; h < win.h1; h++ {
 						for w := win.w0; w < win.w1; w++ {

@@ -32,29 +32,31 @@ func poolMaxGradAVX2(x *float32, dx *float32, dy *float32, outputs int, tail int
 //
 //	sum := float32(0)
 //	for r := range rows {
+//		row := float32(0)
 //		for s := range cols {
-//			sum += X(r, s)
+//			row += X(r, s)
 //		}
+//		sum += row
 //	}
-//	y = sum / divisor
+//	y = scale * sum
 //
 // Tap (r, s) of a window lies r*rowStep + s*colStep after its first; windows are nextX apart and outputs nextY, all in bytes.
 //
 //go:noescape
-func poolMeanAVX2(x *float32, y *float32, divisor float32, outputs int, tail int, rows int, cols int, rowStep int, colStep int, nextX int, nextY int)
+func poolMeanAVX2(x *float32, y *float32, scale float32, outputs int, tail int, rows int, cols int, rowStep int, colStep int, nextX int, nextY int)
 
 // poolMeanGradAVX2 computes, for each of the outputs and of the tail channels (1 to 8):
 //
 //	for r := range rows {
 //		for s := range cols {
-//			DX(r, s) += dy / divisor
+//			DX(r, s) += scale * dy
 //		}
 //	}
 //
 // Tap (r, s) of a window lies r*rowStep + s*colStep after its first; windows are nextX apart and outputs nextY, all in bytes.
 //
 //go:noescape
-func poolMeanGradAVX2(dx *float32, dy *float32, divisor float32, outputs int, tail int, rows int, cols int, rowStep int, colStep int, nextX int, nextY int)
+func poolMeanGradAVX2(dx *float32, dy *float32, scale float32, outputs int, tail int, rows int, cols int, rowStep int, colStep int, nextX int, nextY int)
 
 func (s *simd) poolMax(x *float32, y *float32, outputs int, tail int, rows int, cols int, rowStep int, colStep int, nextX int, nextY int) {
 	if s.level == AVX512 {
@@ -72,18 +74,18 @@ func (s *simd) poolMaxGrad(x *float32, dx *float32, dy *float32, outputs int, ta
 	}
 }
 
-func (s *simd) poolMean(x *float32, y *float32, divisor float32, outputs int, tail int, rows int, cols int, rowStep int, colStep int, nextX int, nextY int) {
+func (s *simd) poolMean(x *float32, y *float32, scale float32, outputs int, tail int, rows int, cols int, rowStep int, colStep int, nextX int, nextY int) {
 	if s.level == AVX512 {
-		poolMeanAVX512(x, y, divisor, outputs, tail, rows, cols, rowStep, colStep, nextX, nextY)
+		poolMeanAVX512(x, y, scale, outputs, tail, rows, cols, rowStep, colStep, nextX, nextY)
 	} else {
-		poolMeanAVX2(x, y, divisor, outputs, tail, rows, cols, rowStep, colStep, nextX, nextY)
+		poolMeanAVX2(x, y, scale, outputs, tail, rows, cols, rowStep, colStep, nextX, nextY)
 	}
 }
 
-func (s *simd) poolMeanGrad(dx *float32, dy *float32, divisor float32, outputs int, tail int, rows int, cols int, rowStep int, colStep int, nextX int, nextY int) {
+func (s *simd) poolMeanGrad(dx *float32, dy *float32, scale float32, outputs int, tail int, rows int, cols int, rowStep int, colStep int, nextX int, nextY int) {
 	if s.level == AVX512 {
-		poolMeanGradAVX512(dx, dy, divisor, outputs, tail, rows, cols, rowStep, colStep, nextX, nextY)
+		poolMeanGradAVX512(dx, dy, scale, outputs, tail, rows, cols, rowStep, colStep, nextX, nextY)
 	} else {
-		poolMeanGradAVX2(dx, dy, divisor, outputs, tail, rows, cols, rowStep, colStep, nextX, nextY)
+		poolMeanGradAVX2(dx, dy, scale, outputs, tail, rows, cols, rowStep, colStep, nextX, nextY)
 	}
 }

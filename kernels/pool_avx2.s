@@ -333,7 +333,7 @@ tapTail3:
 	VZEROUPPER
 	RET
 
-// func poolMeanAVX2(x *float32, y *float32, divisor float32, outputs int, tail int, rows int, cols int, rowStep int, colStep int, nextX int, nextY int)
+// func poolMeanAVX2(x *float32, y *float32, scale float32, outputs int, tail int, rows int, cols int, rowStep int, colStep int, nextX int, nextY int)
 TEXT ·poolMeanAVX2(SB), NOSPLIT, $0-88
 	MOVQ x+0(FP), AX
 	MOVQ y+8(FP), CX
@@ -342,7 +342,7 @@ TEXT ·poolMeanAVX2(SB), NOSPLIT, $0-88
 	MOVQ nextX+72(FP), R13
 	MOVQ nextY+80(FP), R14
 	MOVQ $0, SI
-	VBROADCASTSS divisor+16(FP), Y0
+	VBROADCASTSS scale+16(FP), Y0
 	VPCMPEQD Y10, Y10, Y10
 	VPSRLD $25, Y10, Y10
 	VPSLLD $23, Y10, Y10
@@ -359,17 +359,19 @@ output:
 row1:
 	MOVQ DI, R8
 	MOVQ cols+48(FP), R10
+	VXORPS Y8, Y8, Y8
 
 tap1:
 	VMOVUPS (AX)(R8*1), Y3
-	VADDPS Y3, Y1, Y1
+	VADDPS Y3, Y8, Y8
 	ADDQ R12, R8
 	SUBQ $1, R10
 	JNZ tap1
+	VADDPS Y8, Y1, Y1
 	ADDQ R11, DI
 	SUBQ $1, R9
 	JNZ row1
-	VDIVPS Y0, Y1, Y1
+	VMULPS Y0, Y1, Y1
 	VMOVUPS Y1, (CX)
 	ADDQ R13, SI
 	ADDQ R14, CX
@@ -392,17 +394,19 @@ outputTail:
 rowTail1:
 	MOVQ DI, R8
 	MOVQ cols+48(FP), R10
+	VXORPS Y8, Y8, Y8
 
 tapTail1:
 	VMASKMOVPS (AX)(R8*1), Y15, Y3
-	VADDPS Y3, Y1, Y1
+	VADDPS Y3, Y8, Y8
 	ADDQ R12, R8
 	SUBQ $1, R10
 	JNZ tapTail1
+	VADDPS Y8, Y1, Y1
 	ADDQ R11, DI
 	SUBQ $1, R9
 	JNZ rowTail1
-	VDIVPS Y0, Y1, Y1
+	VMULPS Y0, Y1, Y1
 	VMASKMOVPS Y1, Y15, (CX)
 	ADDQ R13, SI
 	ADDQ R14, CX
@@ -411,7 +415,7 @@ tapTail1:
 	VZEROUPPER
 	RET
 
-// func poolMeanGradAVX2(dx *float32, dy *float32, divisor float32, outputs int, tail int, rows int, cols int, rowStep int, colStep int, nextX int, nextY int)
+// func poolMeanGradAVX2(dx *float32, dy *float32, scale float32, outputs int, tail int, rows int, cols int, rowStep int, colStep int, nextX int, nextY int)
 TEXT ·poolMeanGradAVX2(SB), NOSPLIT, $0-88
 	MOVQ dx+0(FP), AX
 	MOVQ dy+8(FP), CX
@@ -420,7 +424,7 @@ TEXT ·poolMeanGradAVX2(SB), NOSPLIT, $0-88
 	MOVQ nextX+72(FP), R13
 	MOVQ nextY+80(FP), R14
 	MOVQ $0, SI
-	VBROADCASTSS divisor+16(FP), Y0
+	VBROADCASTSS scale+16(FP), Y0
 	VPCMPEQD Y10, Y10, Y10
 	VPSRLD $25, Y10, Y10
 	VPSLLD $23, Y10, Y10
@@ -431,7 +435,7 @@ TEXT ·poolMeanGradAVX2(SB), NOSPLIT, $0-88
 
 output:
 	VMOVUPS (CX), Y7
-	VDIVPS Y0, Y7, Y7
+	VMULPS Y0, Y7, Y7
 	MOVQ rows+40(FP), R9
 	MOVQ SI, DI
 
@@ -464,7 +468,7 @@ partial:
 
 outputTail:
 	VMASKMOVPS (CX), Y15, Y7
-	VDIVPS Y0, Y7, Y7
+	VMULPS Y0, Y7, Y7
 	MOVQ rows+40(FP), R9
 	MOVQ SI, DI
 

@@ -32,26 +32,28 @@ func poolMaxGradAVX512(x *float32, dx *float32, dy *float32, outputs int, tail i
 //
 //	sum := float32(0)
 //	for r := range rows {
+//		row := float32(0)
 //		for s := range cols {
-//			sum += X(r, s)
+//			row += X(r, s)
 //		}
+//		sum += row
 //	}
-//	y = sum / divisor
+//	y = scale * sum
 //
 // Tap (r, s) of a window lies r*rowStep + s*colStep after its first; windows are nextX apart and outputs nextY, all in bytes.
 //
 //go:noescape
-func poolMeanAVX512(x *float32, y *float32, divisor float32, outputs int, tail int, rows int, cols int, rowStep int, colStep int, nextX int, nextY int)
+func poolMeanAVX512(x *float32, y *float32, scale float32, outputs int, tail int, rows int, cols int, rowStep int, colStep int, nextX int, nextY int)
 
 // poolMeanGradAVX512 computes, for each of the outputs and of the tail channels (1 to 16):
 //
 //	for r := range rows {
 //		for s := range cols {
-//			DX(r, s) += dy / divisor
+//			DX(r, s) += scale * dy
 //		}
 //	}
 //
 // Tap (r, s) of a window lies r*rowStep + s*colStep after its first; windows are nextX apart and outputs nextY, all in bytes.
 //
 //go:noescape
-func poolMeanGradAVX512(dx *float32, dy *float32, divisor float32, outputs int, tail int, rows int, cols int, rowStep int, colStep int, nextX int, nextY int)
+func poolMeanGradAVX512(dx *float32, dy *float32, scale float32, outputs int, tail int, rows int, cols int, rowStep int, colStep int, nextX int, nextY int)

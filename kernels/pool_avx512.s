@@ -335,7 +335,7 @@ tapTail3:
 	VZEROUPPER
 	RET
 
-// func poolMeanAVX512(x *float32, y *float32, divisor float32, outputs int, tail int, rows int, cols int, rowStep int, colStep int, nextX int, nextY int)
+// func poolMeanAVX512(x *float32, y *float32, scale float32, outputs int, tail int, rows int, cols int, rowStep int, colStep int, nextX int, nextY int)
 TEXT ·poolMeanAVX512(SB), NOSPLIT, $0-88
 	MOVQ x+0(FP), AX
 	MOVQ y+8(FP), CX
@@ -344,7 +344,7 @@ TEXT ·poolMeanAVX512(SB), NOSPLIT, $0-88
 	MOVQ nextX+72(FP), R13
 	MOVQ nextY+80(FP), R14
 	MOVQ $0, SI
-	VBROADCASTSS divisor+16(FP), Z0
+	VBROADCASTSS scale+16(FP), Z0
 	VPTERNLOGD $255, Z10, Z10, Z10
 	VPSRLD $25, Z10, Z10
 	VPSLLD $23, Z10, Z10
@@ -361,17 +361,19 @@ output:
 row1:
 	MOVQ DI, R8
 	MOVQ cols+48(FP), R10
+	VPXORD Z8, Z8, Z8
 
 tap1:
 	VMOVUPS (AX)(R8*1), Z3
-	VADDPS Z3, Z1, Z1
+	VADDPS Z3, Z8, Z8
 	ADDQ R12, R8
 	SUBQ $1, R10
 	JNZ tap1
+	VADDPS Z8, Z1, Z1
 	ADDQ R11, DI
 	SUBQ $1, R9
 	JNZ row1
-	VDIVPS Z0, Z1, Z1
+	VMULPS Z0, Z1, Z1
 	VMOVUPS Z1, (CX)
 	ADDQ R13, SI
 	ADDQ R14, CX
@@ -393,17 +395,19 @@ outputTail:
 rowTail1:
 	MOVQ DI, R8
 	MOVQ cols+48(FP), R10
+	VPXORD Z8, Z8, Z8
 
 tapTail1:
 	VMOVUPS.Z (AX)(R8*1), K1, Z3
-	VADDPS Z3, Z1, Z1
+	VADDPS Z3, Z8, Z8
 	ADDQ R12, R8
 	SUBQ $1, R10
 	JNZ tapTail1
+	VADDPS Z8, Z1, Z1
 	ADDQ R11, DI
 	SUBQ $1, R9
 	JNZ rowTail1
-	VDIVPS Z0, Z1, Z1
+	VMULPS Z0, Z1, Z1
 	VMOVUPS Z1, K1, (CX)
 	ADDQ R13, SI
 	ADDQ R14, CX
@@ -412,7 +416,7 @@ tapTail1:
 	VZEROUPPER
 	RET
 
-// func poolMeanGradAVX512(dx *float32, dy *float32, divisor float32, outputs int, tail int, rows int, cols int, rowStep int, colStep int, nextX int, nextY int)
+// func poolMeanGradAVX512(dx *float32, dy *float32, scale float32, outputs int, tail int, rows int, cols int, rowStep int, colStep int, nextX int, nextY int)
 TEXT ·poolMeanGradAVX512(SB), NOSPLIT, $0-88
 	MOVQ dx+0(FP), AX
 	MOVQ dy+8(FP), CX
@@ -421,7 +425,7 @@ TEXT ·poolMeanGradAVX512(SB), NOSPLIT, $0-88
 	MOVQ nextX+72(FP), R13
 	MOVQ nextY+80(FP), R14
 	MOVQ $0, SI
-	VBROADCASTSS divisor+16(FP), Z0
+	VBROADCASTSS scale+16(FP), Z0
 	VPTERNLOGD $255, Z10, Z10, Z10
 	VPSRLD $25, Z10, Z10
 	VPSLLD $23, Z10, Z10
@@ -432,7 +436,7 @@ TEXT ·poolMeanGradAVX512(SB), NOSPLIT, $0-88
 
 output:
 	VMOVUPS (CX), Z7
-	VDIVPS Z0, Z7, Z7
+	VMULPS Z0, Z7, Z7
 	MOVQ rows+40(FP), R9
 	MOVQ SI, DI
 
@@ -464,7 +468,7 @@ partial:
 
 outputTail:
 	VMOVUPS.Z (CX), K1, Z7
-	VDIVPS Z0, Z7, Z7
+	VMULPS Z0, Z7, Z7
 	MOVQ rows+40(FP), R9
 	MOVQ SI, DI
 

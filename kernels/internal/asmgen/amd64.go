@@ -58,6 +58,7 @@ func (a *amd64) BroadcastParam(dst Vec, name string) {
 func (a *amd64) ReturnFloat(name string, src Vec) {
 	a.emit("VMOVSS", fmt.Sprintf("X%d", int(src)), a.layout.operand(name))
 }
+func (a *amd64) ReturnInt(name string, src Reg) { a.emit("MOVQ", src, a.layout.operand(name)) }
 func (a *amd64) Return() {
 	a.emit("VZEROUPPER")
 	a.emit("RET")

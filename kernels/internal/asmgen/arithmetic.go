@@ -26,8 +26,10 @@ type arithmetic interface {
 	// TakeGreaterNumber is TakeGreater where neither best nor v is NaN; else mark and best
 	// may become anything.
 	TakeGreaterNumber(best, mark, v, number, tmp Vec)
-	// JumpNoNaN jumps unless a lane is NaN.
-	JumpNoNaN(v, tmp Vec, label string)
+	// TakeEqual adds src to acc and sets it to zero in the lanes where v equals best. v and tmp may be overwritten.
+	TakeEqual(acc, src, best, v, tmp Vec)
+	// JumpNumbers jumps unless a lane of a or of b is NaN.
+	JumpNumbers(a, b, tmp Vec, label string)
 
 	// Vectors of doubles have half as many lanes; Load, Store and Zero serve them too.
 	// LoadDoubles widens half a vector of floats; LoadDoublesTail both halves of the tail.
@@ -111,16 +113,29 @@ func (a *avx512) TakeGreaterNumber(best, mark, v, number, _ Vec) {
 	a.emit("VMOVAPS", number, "K3", mark)
 }
 
-func (a *avx2) JumpNoNaN(v, tmp Vec, label string) {
-	a.emit("VCMPPS", unordered, v, v, tmp)
+func (a *avx2) JumpNumbers(x, y, tmp Vec, label string) {
+	a.emit("VCMPPS", unordered, y, x, tmp)
 	a.emit("VTESTPS", tmp, tmp)
 	a.emit("JZ", label)
 }
 
-func (a *avx512) JumpNoNaN(v, _ Vec, label string) {
-	a.emit("VCMPPS", unordered, v, v, "K2")
+func (a *avx512) JumpNumbers(x, y, _ Vec, label string) {
+	a.emit("VCMPPS", unordered, y, x, "K2")
 	a.emit("KORTESTW", "K2", "K2")
 	a.emit("JZ", label)
+}
+
+func (a *avx2) TakeEqual(acc, src, best, v, tmp Vec) {
+	a.emit("VCMPPS", equal, v, best, v)
+	a.emit("VANDPS", src, v, tmp)
+	a.AddVec(acc, acc, tmp)
+	a.emit("VANDNPS", src, v, src)
+}
+
+func (a *avx512) TakeEqual(acc, src, best, v, _ Vec) {
+	a.emit("VCMPPS", equal, v, best, "K2")
+	a.emit("VADDPS", src, acc, "K2", acc)
+	a.emit("VXORPS", src, src, "K2", src)
 }
 
 func (a *avx2) ZeroIfNotEqual(dst, src, x, y Vec) {

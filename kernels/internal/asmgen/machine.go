@@ -39,6 +39,7 @@ type Machine interface {
 	BroadcastParam(dst Vec, name string)
 	// ReturnFloat stores lane 0 of a vector as the float32 result of that name.
 	ReturnFloat(name string, src Vec)
+	ReturnInt(name string, src Reg)
 	Return()
 
 	// General registers.

@@ -10,7 +10,7 @@ import (
 type pooling struct {
 	name, doc string
 	pointers  []string // to floats of the first window, then of the first output
-	divisor   bool     // there is a float32 of that name
+	scale     bool     // there is a float32 of that name
 	body      func(p *poolBody)
 }
 
@@ -62,7 +62,10 @@ func (p *poolBody) store(m Mem, src Vec) {
 }
 
 // taps emits a loop over the taps of the window.
-func (p *poolBody) taps(body func()) {
+func (p *poolBody) taps(body func()) { p.tapsByRow(func() {}, body, func() {}) }
+
+// tapsByRow is taps with something before and after each row.
+func (p *poolBody) tapsByRow(before, body, after func()) {
 	p.loops++
 	row, tap := p.label("row")+fmt.Sprint(p.loops), p.label("tap")+fmt.Sprint(p.loops)
 	p.Param(poolRows, "rows")
@@ -70,10 +73,12 @@ func (p *poolBody) taps(body func()) {
 	p.Label(row)
 	p.Move(poolTap, poolRow)
 	p.Param(poolCols, "cols")
+	before()
 	p.Label(tap)
 	body()
 	p.Add(poolTap, poolColStep)
 	p.SubJumpNotZero(poolCols, 1, tap)
+	after()
 	p.Add(poolRow, poolRowStep)
 	p.SubJumpNotZero(poolRows, 1, row)
 }
@@ -84,15 +89,15 @@ func first(base Reg) Mem { return Mem{Base: base, Index: poolOrigin, Scale: 1} }
 
 // Vectors that hold the same for all outputs; bodies use those between.
 const (
-	poolDivisor = Vec(0)
-	poolOne     = Vec(10)
+	poolScale = Vec(0)
+	poolOne   = Vec(10)
 )
 
 // ifNaN emits code that runs only if a sum of all taps is NaN: then one of them is,
 // or both infinities are among them. Comparing without regard to NaN is faster.
 func (p *poolBody) ifNaN(sum, tmp Vec, again func()) {
 	label := p.label("numbers")
-	p.JumpNoNaN(sum, tmp, label)
+	p.JumpNumbers(sum, sum, tmp, label)
 	again()
 	p.Label(label)
 }
@@ -158,24 +163,24 @@ func poolings() []pooling {
 			},
 		},
 		{
-			name: "poolMean", pointers: []string{"x", "y"}, divisor: true,
-			doc: "sum := float32(0)\nfor r := range rows {\n\tfor s := range cols {\n\t\tsum += X(r, s)\n\t}\n}\ny = sum / divisor",
+			name: "poolMean", pointers: []string{"x", "y"}, scale: true,
+			doc: "sum := float32(0)\nfor r := range rows {\n\trow := float32(0)\n\tfor s := range cols {\n\t\trow += X(r, s)\n\t}\n\tsum += row\n}\ny = scale * sum",
 			body: func(p *poolBody) {
 				p.Zero(best)
-				p.taps(func() {
+				p.tapsByRow(func() { p.Zero(sum) }, func() {
 					p.load(v, tap(poolX))
-					p.AddVec(best, best, v)
-				})
-				p.DivVec(best, best, poolDivisor)
+					p.AddVec(sum, sum, v)
+				}, func() { p.AddVec(best, best, sum) })
+				p.MulVec(best, best, poolScale)
 				p.store(At(poolY, 0), best)
 			},
 		},
 		{
-			name: "poolMeanGrad", pointers: []string{"dx", "dy"}, divisor: true,
-			doc: "for r := range rows {\n\tfor s := range cols {\n\t\tDX(r, s) += dy / divisor\n\t}\n}",
+			name: "poolMeanGrad", pointers: []string{"dx", "dy"}, scale: true,
+			doc: "for r := range rows {\n\tfor s := range cols {\n\t\tDX(r, s) += scale * dy\n\t}\n}",
 			body: func(p *poolBody) {
 				p.load(grad, At(poolY, 0))
-				p.DivVec(grad, grad, poolDivisor)
+				p.MulVec(grad, grad, poolScale)
 				p.taps(func() {
 					p.load(v, tap(poolX))
 					p.AddVec(v, v, grad)
@@ -197,8 +202,8 @@ func (p *pooling) function(l Level) Function {
 	for _, s := range p.pointers {
 		f.Params = append(f.Params, Param{s, "*float32"})
 	}
-	if p.divisor {
-		f.Params = append(f.Params, Param{"divisor", "float32"})
+	if p.scale {
+		f.Params = append(f.Params, Param{"scale", "float32"})
 	}
 	for _, s := range []string{"outputs", "tail", "rows", "cols", "rowStep", "colStep", "nextX", "nextY"} {
 		f.Params = append(f.Params, Param{s, "int"})
@@ -217,8 +222,8 @@ func (p *pooling) emit(m Machine) {
 	m.Param(poolNextX, "nextX")
 	m.Param(poolNextY, "nextY")
 	m.MoveConst(poolOrigin, 0)
-	if p.divisor {
-		m.BroadcastParam(poolDivisor, "divisor")
+	if p.scale {
+		m.BroadcastParam(poolScale, "scale")
 	}
 	m.Ones(poolOne)
 	m.Param(poolRun, "tail")
