@@ -115,7 +115,7 @@ func poolRowMean2x2Stride2AVX512(p *poolRow)
 // poolRowMaxGrad3x3Stride1AVX512 computes, for each of the outputs and of the tail channels (1 to 16):
 //
 //	find the first maximum X(r, s) of the window, row by row; no X is NaN
-//	DX(r, s) += y
+//	DX(r, s) += y // = in fresh rows
 //
 // where r < 3 and s < 3; see [poolRow].
 //
@@ -125,7 +125,7 @@ func poolRowMaxGrad3x3Stride1AVX512(p *poolRow)
 // poolRowMaxGrad2x3Stride1AVX512 computes, for each of the outputs and of the tail channels (1 to 16):
 //
 //	find the first maximum X(r, s) of the window, row by row; no X is NaN
-//	DX(r, s) += y
+//	DX(r, s) += y // = in fresh rows
 //
 // where r < 2 and s < 3; see [poolRow].
 //
@@ -135,7 +135,7 @@ func poolRowMaxGrad2x3Stride1AVX512(p *poolRow)
 // poolRowMaxGrad3x3Stride2AVX512 computes, for each of the outputs and of the tail channels (1 to 16):
 //
 //	find the first maximum X(r, s) of the window, row by row; no X is NaN
-//	DX(r, s) += y
+//	DX(r, s) += y // = in fresh rows
 //
 // where r < 3 and s < 3; see [poolRow].
 //
@@ -145,7 +145,7 @@ func poolRowMaxGrad3x3Stride2AVX512(p *poolRow)
 // poolRowMaxGrad2x3Stride2AVX512 computes, for each of the outputs and of the tail channels (1 to 16):
 //
 //	find the first maximum X(r, s) of the window, row by row; no X is NaN
-//	DX(r, s) += y
+//	DX(r, s) += y // = in fresh rows
 //
 // where r < 2 and s < 3; see [poolRow].
 //
@@ -155,7 +155,7 @@ func poolRowMaxGrad2x3Stride2AVX512(p *poolRow)
 // poolRowMaxGrad2x2Stride1AVX512 computes, for each of the outputs and of the tail channels (1 to 16):
 //
 //	find the first maximum X(r, s) of the window, row by row; no X is NaN
-//	DX(r, s) += y
+//	DX(r, s) += y // = in fresh rows
 //
 // where r < 2 and s < 2; see [poolRow].
 //
@@ -165,7 +165,7 @@ func poolRowMaxGrad2x2Stride1AVX512(p *poolRow)
 // poolRowMaxGrad2x2Stride2AVX512 computes, for each of the outputs and of the tail channels (1 to 16):
 //
 //	find the first maximum X(r, s) of the window, row by row; no X is NaN
-//	DX(r, s) += y
+//	DX(r, s) += y // = in fresh rows
 //
 // where r < 2 and s < 2; see [poolRow].
 //
@@ -174,7 +174,7 @@ func poolRowMaxGrad2x2Stride2AVX512(p *poolRow)
 
 // poolRowMeanGrad3x3Stride1AVX512 computes, for each of the outputs and of the tail channels (1 to 16):
 //
-//	DX(r, s) += scale * y for all taps of the window
+//	DX(r, s) += scale * y for all taps of the window // = in fresh rows
 //
 // where r < 3 and s < 3; see [poolRow].
 //
@@ -183,7 +183,7 @@ func poolRowMeanGrad3x3Stride1AVX512(p *poolRow)
 
 // poolRowMeanGrad2x3Stride1AVX512 computes, for each of the outputs and of the tail channels (1 to 16):
 //
-//	DX(r, s) += scale * y for all taps of the window
+//	DX(r, s) += scale * y for all taps of the window // = in fresh rows
 //
 // where r < 2 and s < 3; see [poolRow].
 //
@@ -192,7 +192,7 @@ func poolRowMeanGrad2x3Stride1AVX512(p *poolRow)
 
 // poolRowMeanGrad3x3Stride2AVX512 computes, for each of the outputs and of the tail channels (1 to 16):
 //
-//	DX(r, s) += scale * y for all taps of the window
+//	DX(r, s) += scale * y for all taps of the window // = in fresh rows
 //
 // where r < 3 and s < 3; see [poolRow].
 //
@@ -201,7 +201,7 @@ func poolRowMeanGrad3x3Stride2AVX512(p *poolRow)
 
 // poolRowMeanGrad2x3Stride2AVX512 computes, for each of the outputs and of the tail channels (1 to 16):
 //
-//	DX(r, s) += scale * y for all taps of the window
+//	DX(r, s) += scale * y for all taps of the window // = in fresh rows
 //
 // where r < 2 and s < 3; see [poolRow].
 //
@@ -210,7 +210,7 @@ func poolRowMeanGrad2x3Stride2AVX512(p *poolRow)
 
 // poolRowMeanGrad2x2Stride1AVX512 computes, for each of the outputs and of the tail channels (1 to 16):
 //
-//	DX(r, s) += scale * y for all taps of the window
+//	DX(r, s) += scale * y for all taps of the window // = in fresh rows
 //
 // where r < 2 and s < 2; see [poolRow].
 //
@@ -219,7 +219,7 @@ func poolRowMeanGrad2x2Stride1AVX512(p *poolRow)
 
 // poolRowMeanGrad2x2Stride2AVX512 computes, for each of the outputs and of the tail channels (1 to 16):
 //
-//	DX(r, s) += scale * y for all taps of the window
+//	DX(r, s) += scale * y for all taps of the window // = in fresh rows
 //
 // where r < 2 and s < 2; see [poolRow].
 //

@@ -26,21 +26,6 @@ func (p *Pool) run(ho, wo int) poolRun {
 	return r
 }
 
-// dense reports whether the pixels of outputs lie as those of their windows do, without gaps.
-func (p *Pool) dense() bool { return p.StrideW == 1 && p.XStride == p.C && p.YStride == p.C }
-
-// few reports whether there are so few channels that they are best taken together.
-func (s *simd) few(p *Pool) bool { return p.C < s.fewChannels && p.dense() }
-
-// flat returns the runs of channels that a run may be taken as: outputs of c channels. Where the pixels of
-// outputs lie as those of their windows do, few channels are taken as one pixel of many, so that they fill the vectors.
-func (s *simd) flat(p *Pool, r poolRun) (outputs, c int) {
-	if p.C < s.lanes && p.dense() {
-		return 1, r.outputs * p.C
-	}
-	return r.outputs, p.C
-}
-
 // checkPixels panics unless x holds c channels of n pixels, stride apart.
 func checkPixels(x []float32, n, c, stride int) {
 	if n > 0 && c > 0 {
@@ -68,7 +53,9 @@ func (p *Pool) row(ho int) (call poolRow, form, first int, ok bool) {
 		scale: 1 / (rows * cols), edge: 1 / (rows * (cols - 1)),
 	}
 	borders := max(p.PadLeft, after)
-	form = f.index()
+	if form = f.index(); p.R != p.S || p.StrideH != p.StrideW {
+		form = -1
+	}
 	ok = form >= 0 && call.outputs >= 0 && (borders == 0 || borders == 1 && f.cols > f.stride)
 	return call, form, win.h0, ok
 }
@@ -148,7 +135,7 @@ func (s *simd) maxPoolForward(p *Pool, x, y []float32, lo, hi int) {
 	for row := lo; row < hi; row++ {
 		image, ho := row/p.Ho, row%p.Ho
 		call, form, first, ok := p.row(ho)
-		if top := image*p.H + first; ok && !s.few(p) && !nan.in(s, p, x, top, image*p.H+p.window(ho, 0).h1) {
+		if top := image*p.H + first; ok && !nan.in(s, p, x, top, image*p.H+p.window(ho, 0).h1) {
 			call.none = float32(math.Inf(-1))
 			s.forwardRow(poolRowMax, form, &call, x, y, (image*p.H+first)*p.W*p.XStride, row*p.Wo*p.YStride, p.C)
 			continue
@@ -162,9 +149,8 @@ func (s *simd) maxPoolForward(p *Pool, x, y []float32, lo, hi int) {
 				continue
 			}
 			from := ((image*p.H+r.h0)*p.W + r.w0) * p.XStride
-			outputs, channels := s.flat(p, r)
-			for c := 0; c < channels; c += s.lanes {
-				s.poolMax(&x[from+c], &y[at+c], outputs, min(s.lanes, channels-c), r.h1-r.h0, r.w1-r.w0,
+			for c := 0; c < p.C; c += s.lanes {
+				s.poolMax(&x[from+c], &y[at+c], r.outputs, min(s.lanes, p.C-c), r.h1-r.h0, r.w1-r.w0,
 					4*p.W*p.XStride, 4*p.XStride, 4*p.StrideW*p.XStride, 4*p.YStride)
 			}
 		}
@@ -178,7 +164,7 @@ func (s *simd) avgPoolForward(p *Pool, x, y []float32, lo, hi int) {
 	p.check(x, (hi-1)/p.Ho+1, y, hi)
 	for row := lo; row < hi; row++ {
 		image, ho := row/p.Ho, row%p.Ho
-		if call, form, first, ok := p.row(ho); ok && !s.few(p) {
+		if call, form, first, ok := p.row(ho); ok {
 			s.forwardRow(poolRowMean, form, &call, x, y, (image*p.H+first)*p.W*p.XStride, row*p.Wo*p.YStride, p.C)
 			continue
 		}
@@ -191,10 +177,9 @@ func (s *simd) avgPoolForward(p *Pool, x, y []float32, lo, hi int) {
 				continue
 			}
 			from := ((image*p.H+r.h0)*p.W + r.w0) * p.XStride
-			outputs, channels := s.flat(p, r)
-			for c := 0; c < channels; c += s.lanes {
+			for c := 0; c < p.C; c += s.lanes {
 				// The routine adds up its rows first, so they are the columns here.
-				s.poolMean(&x[from+c], &y[at+c], r.share(), outputs, min(s.lanes, channels-c), r.w1-r.w0, r.h1-r.h0,
+				s.poolMean(&x[from+c], &y[at+c], r.share(), r.outputs, min(s.lanes, p.C-c), r.w1-r.w0, r.h1-r.h0,
 					4*p.XStride, 4*p.W*p.XStride, 4*p.StrideW*p.XStride, 4*p.YStride)
 			}
 		}
@@ -208,6 +193,18 @@ func (p *Pool) clearRows(dx []float32, from, to int) {
 	}
 }
 
+// prepareRow zeroes what output row ho adds to in an image of gradients and what is not covered: rows from cleared on,
+// but those that a routine overwrites. It returns the first row that is not prepared.
+func (p *Pool) prepareRow(dx []float32, ho, cleared, fresh int) int {
+	bottom := p.window(ho, 0).h1
+	p.clearRows(dx, cleared, bottom-fresh)
+	covered := (p.Wo-1)*p.StrideW - p.PadLeft + p.S
+	for h := max(cleared, bottom-fresh); h < bottom && covered < p.W; h++ {
+		clearPixels(dx[(h*p.W+covered)*p.XStride:], p.W-covered, p.C, p.XStride)
+	}
+	return max(cleared, bottom)
+}
+
 func (s *simd) maxPoolBackward(p *Pool, x, dy, dx []float32, lo, hi int) {
 	if lo >= hi || p.C == 0 {
 		return
@@ -218,14 +215,13 @@ func (s *simd) maxPoolBackward(p *Pool, x, dy, dx []float32, lo, hi int) {
 	for image := lo; image < hi; image++ {
 		pixels, cleared := image*p.H*p.W*p.XStride, 0
 		for ho := range p.Ho {
-			bottom := p.window(ho, 0).h1
-			p.clearRows(dx[pixels:], cleared, bottom)
-			cleared = max(cleared, bottom)
 			call, form, first, ok := p.row(ho)
 			if top := image*p.H + first; ok && !nan.in(s, p, x, top, image*p.H+p.window(ho, 0).h1) {
+				cleared = p.prepareRow(dx[pixels:], ho, cleared, freshRows[form])
 				s.backwardRow(poolRowMaxGrad, form, &call, x, dx, dy, pixels+first*p.W*p.XStride, (image*p.Ho+ho)*p.Wo*p.YStride, p.C)
 				continue
 			}
+			cleared = p.prepareRow(dx[pixels:], ho, cleared, 0)
 			for wo := 0; wo < p.Wo; {
 				r := p.run(ho, wo)
 				wo += r.outputs
@@ -252,13 +248,12 @@ func (s *simd) avgPoolBackward(p *Pool, dy, dx []float32, lo, hi int) {
 	for image := lo; image < hi; image++ {
 		pixels, cleared := image*p.H*p.W*p.XStride, 0
 		for ho := range p.Ho {
-			bottom := p.window(ho, 0).h1
-			p.clearRows(dx[pixels:], cleared, bottom)
-			cleared = max(cleared, bottom)
 			if call, form, first, ok := p.row(ho); ok {
+				cleared = p.prepareRow(dx[pixels:], ho, cleared, freshRows[form])
 				s.backwardRow(poolRowMeanGrad, form, &call, dx, dx, dy, pixels+first*p.W*p.XStride, (image*p.Ho+ho)*p.Wo*p.YStride, p.C)
 				continue
 			}
+			cleared = p.prepareRow(dx[pixels:], ho, cleared, 0)
 			for wo := 0; wo < p.Wo; {
 				r := p.run(ho, wo)
 				wo += r.outputs

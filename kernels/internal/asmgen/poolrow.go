@@ -21,6 +21,15 @@ type windowForm struct{ rows, cols, stride int }
 // shared is the number of columns that a window shares with the next.
 func (f windowForm) shared() int { return f.cols - f.stride }
 
+// fresh is the number of the last rows of a window, with the same stride in height, that no earlier window reaches. The
+// routines of gradients do not read what is there.
+func (f windowForm) fresh() int {
+	if f.rows < f.cols {
+		return 0 // at a border, where that may differ
+	}
+	return f.stride
+}
+
 // windowForms are whole windows of 3x3 and 2x2 with strides 1 and 2, and 3x3 cut by a border above or below.
 var windowForms = []windowForm{{3, 3, 1}, {2, 3, 1}, {3, 3, 2}, {2, 3, 2}, {2, 2, 1}, {2, 2, 2}}
 
@@ -55,9 +64,9 @@ func rowPoolings() []rowPooling {
 		{name: "poolRowMean",
 			doc: "y = scale * the sum over columns s of the sums over rows r of X(r, s)"},
 		{name: "poolRowMaxGrad", max: true, backward: true,
-			doc: "find the first maximum X(r, s) of the window, row by row; no X is NaN\nDX(r, s) += y"},
+			doc: "find the first maximum X(r, s) of the window, row by row; no X is NaN\nDX(r, s) += y // = in fresh rows"},
 		{name: "poolRowMeanGrad", backward: true,
-			doc: "DX(r, s) += scale * y for all taps of the window"},
+			doc: "DX(r, s) += scale * y for all taps of the window // = in fresh rows"},
 	}
 }
 
@@ -102,6 +111,11 @@ func (b *rowBody) tap(base Reg, r, s int) Mem {
 }
 func (b *rowBody) grad(r, s int) Vec { return Vec(r*b.form.cols + s) }
 
+// keeps reports whether there are registers to keep the pixels of a window.
+func (b *rowBody) keeps() bool { return b.Vectors() >= 24 }
+
+func (b *rowBody) value(r, s int) Vec { return rowTmp2 + 1 + b.grad(r, s) }
+
 // fold sets dst to the maximum or the sum of dst and v.
 func (b *rowBody) fold(dst, v Vec) {
 	if b.of.max {
@@ -116,12 +130,27 @@ func (b *rowBody) column(s int) {
 	dst, tmp := Vec(s), rowTmp
 	if b.of.backward {
 		for r := range b.form.rows {
-			b.load(b.grad(r, s), b.tap(rowDX, r, s))
+			if r < b.form.rows-b.form.fresh() {
+				b.load(b.grad(r, s), b.tap(rowDX, r, s))
+			} else {
+				b.Zero(b.grad(r, s))
+			}
 		}
 		if !b.of.max {
 			return
 		}
-		dst, tmp = rowTops+Vec(s), rowBest
+		dst = rowTops + Vec(s)
+		if b.keeps() {
+			for r := range b.form.rows {
+				b.load(b.value(r, s), b.tap(rowX, r, s))
+			}
+			b.MaxVec(dst, b.value(0, s), b.value(1, s))
+			for r := 2; r < b.form.rows; r++ {
+				b.MaxVec(dst, dst, b.value(r, s))
+			}
+			return
+		}
+		tmp = rowBest
 	}
 	b.load(dst, b.tap(rowX, 0, s))
 	for r := 1; r < b.form.rows; r++ {
@@ -184,6 +213,9 @@ func (b *rowBody) spread(from, to int) {
 	for r := range b.form.rows {
 		for s := range b.form.shared() {
 			b.Copy(b.grad(r, s), b.grad(r, s+b.form.stride))
+			if b.of.max && b.keeps() {
+				b.Copy(b.value(r, s), b.value(r, s+b.form.stride))
+			}
 		}
 	}
 }
@@ -202,6 +234,10 @@ func (b *rowBody) spreadMax(from, to int) {
 		for s := from; s < to; s++ {
 			if r == b.form.rows-1 && s == to-1 {
 				b.AddVec(b.grad(r, s), b.grad(r, s), rowRest) // the maximum is nowhere else
+				continue
+			}
+			if b.keeps() {
+				b.TakeEqual(b.grad(r, s), rowRest, rowBest, b.value(r, s), rowTmp2)
 				continue
 			}
 			b.load(value, b.tap(rowX, r, s))
@@ -347,7 +383,11 @@ func rowPoolingSource() string {
 	for i, f := range windowForms {
 		fmt.Fprintf(&s, "\tcase windowForm{%d, %d, %d}:\n\t\treturn %d\n", f.rows, f.cols, f.stride, i)
 	}
-	fmt.Fprintf(&s, "\t}\n\treturn -1\n}\n\n// poolRow calls the row pooling of a kind and of a form's index.\nfunc (s *simd) poolRow(kind, form int, p *poolRow) {\n\tat := kind*%d + form\n", len(windowForms))
+	fmt.Fprintf(&s, "\t}\n\treturn -1\n}\n\n// freshRows holds, by form, how many of the last rows the gradients overwrite rather than add to.\nvar freshRows = [...]int{")
+	for _, f := range windowForms {
+		fmt.Fprintf(&s, "%d, ", f.fresh())
+	}
+	fmt.Fprintf(&s, "}\n\n// poolRow calls the row pooling of a kind and of a form's index.\nfunc (s *simd) poolRow(kind, form int, p *poolRow) {\n\tat := kind*%d + form\n", len(windowForms))
 	for _, l := range []Level{AVX512, AVX2} {
 		fmt.Fprintf(&s, "\tif s.level == %v {\n\t\tswitch at {\n", l)
 		for k, p := range rowPoolings() {
