@@ -242,14 +242,7 @@ func (c *chain) Random(rng *rand.Rand) (Genome, error) {
 func randomChain(rng *rand.Rand) ChainGenome {
 	g := ChainGenome{depth: uint8(minChainDepth + rng.IntN(maxChainDepth-minChainDepth+1))}
 	for i := range g.layers[:g.depth] {
-		l := &g.layers[i]
-		l.op = chainOp(rng.IntN(len(chainOps)))
-		if choices := chainOps[l.op].choices; len(choices) > 0 {
-			l.param = choices[rng.IntN(len(choices))]
-		}
-		if i > 0 {
-			l.connection = chainConnection(rng.IntN(len(chainConnections)))
-		}
+		g.layers[i] = drawChainLayer(i, rng)
 	}
 	return g
 }

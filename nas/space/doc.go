@@ -18,7 +18,7 @@
 //
 // A strategy needs nothing but the Space interface. Abilities that only some spaces have are
 // separate small interfaces that a strategy asks for by a type assertion, and it refuses a
-// space that lacks one.
+// space that lacks one: [Variable] for evolution, [Countable] for a grid. All spaces of this package have both.
 //
 // [New] makes a space by name and [List] names them all:
 //

@@ -63,6 +63,8 @@ func Run(t *testing.T, o Options) {
 		{"cost is that of the built network", costs},
 		{"builds are repeatable and finite", builds},
 		{"constraints give their reason", constraints},
+		{"variations are other genomes of the space", variations},
+		{"numbers name all genomes", numbers},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.check(t, o) })
 	}
