@@ -51,10 +51,11 @@ func (c ModelCase) Measure(ctx context.Context, length time.Duration, peak float
 	for _, t := range times {
 		sum += t
 	}
-	r := Result{Name: c.Name(), Iterations: len(times), Time: sum / time.Duration(len(times))}
-	rate := float64(s.Program().Work().FLOPs) / r.Time.Seconds()
+	mean := sum.Seconds() / float64(len(times))
+	r := Result{Name: c.Name(), Iterations: len(times), Nanoseconds: 1e9 * mean}
+	rate := float64(s.Program().Work().FLOPs) / mean
 	r.Metrics = []Metric{
-		{"img/s", float64(s.Batch()) / r.Time.Seconds()},
+		{"img/s", float64(s.Batch()) / mean},
 		{"GFLOP/s", rate / 1e9},
 		{"%peak", 100 * rate / peak},
 		{"peak-MB", float64(s.Memory().Total()) / 1e6},

@@ -6,15 +6,14 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // Result is one measurement.
 type Result struct {
-	Name       string        // after the word Benchmark, with its parts divided by slashes: Model/resnet8/mode=train
-	Iterations int           // how often the work was done
-	Time       time.Duration // mean time of one iteration
-	Metrics    []Metric
+	Name        string  // after the word Benchmark, with its parts divided by slashes: Model/resnet8/mode=train
+	Iterations  int     // how often the work was done
+	Nanoseconds float64 // mean time of one iteration
+	Metrics     []Metric
 }
 
 // Metric is a figure of a measurement.
@@ -27,7 +26,7 @@ type Metric struct {
 // a line break.
 func (r Result) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Benchmark%s\t%8d\t%s ns/op", r.Name, r.Iterations, figure(float64(r.Time.Nanoseconds())))
+	fmt.Fprintf(&b, "Benchmark%s\t%8d\t%s ns/op", r.Name, r.Iterations, figure(r.Nanoseconds))
 	for _, m := range r.Metrics {
 		fmt.Fprintf(&b, "\t%s %s", figure(m.Value), m.Unit)
 	}

@@ -30,7 +30,7 @@ func (r Roofline) Share(w autograd.Work, t time.Duration) float64 {
 	return float64(r.Least(w)) / float64(t)
 }
 
-// MeasureRoofline measures the peak of a table's level and the copy bandwidth of all threads together, in about a quarter of a second.
+// MeasureRoofline measures the peak of a table's level and the copy bandwidth of all threads together, in some tenths of a second.
 func MeasureRoofline(table *kernels.Table, threads *kernels.Threads) Roofline {
 	return Roofline{FLOPS: PeakFLOPS(table, threads), Bandwidth: CopyBandwidth(threads)}
 }
@@ -40,8 +40,8 @@ const measurements = 7
 
 // PeakFLOPS measures the floating-point operations a second that a table's level does when it waits for nothing.
 func PeakFLOPS(table *kernels.Table, threads *kernels.Threads) float64 {
-	// One part of the work takes some tens of milliseconds on any level.
-	const least = 15 * time.Millisecond
+	// One part of the work takes some milliseconds on any level.
+	const least = 5 * time.Millisecond
 	rounds := 1 << 10
 	for {
 		start := time.Now()

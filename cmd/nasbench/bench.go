@@ -16,6 +16,9 @@ func (a *app) newBench() *cobra.Command {
 		Args:  cobra.ArbitraryArgs, // unknownCommand checks them
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	for _, k := range bench.Kinds() {
+		cmd.AddCommand(a.newBenchKernel(k))
+	}
 	cmd.AddCommand(a.newBenchModel())
 	return cmd
 }

@@ -181,7 +181,7 @@ func (a *app) printResult(r bench.Result, asJSON bool) error {
 		Iterations int                `json:"iterations"`
 		Time       float64            `json:"time"` // seconds of one iteration
 		Metrics    map[string]float64 `json:"metrics"`
-	}{r.Name, r.Iterations, r.Time.Seconds(), metrics})
+	}{r.Name, r.Iterations, r.Nanoseconds / 1e9, metrics})
 }
 
 // intsValue is a list of integers, divided by commas.
