@@ -19,12 +19,17 @@ func genericTable() *Table {
 		AvgPoolForward:  genericAvgPoolForward,
 		AvgPoolBackward: genericAvgPoolBackward,
 
-		ChannelMoments: genericChannelMoments,
-		Normalize:      genericNormalize,
-		ChannelSum:     genericChannelSum,
-		ChannelDot:     genericChannelDot,
-		ChannelCombine: genericChannelCombine,
-		AddRow:         genericAddRow,
+		ChannelMoments:     genericChannelMoments,
+		Normalize:          genericNormalize,
+		NormalizeReLU:      genericNormalizeReLU,
+		NormalizeAdd:       genericNormalizeAdd,
+		NormalizeAddReLU:   genericNormalizeAddReLU,
+		ChannelSum:         genericChannelSum,
+		ChannelDot:         genericChannelDot,
+		ChannelCombine:     genericChannelCombine,
+		ChannelDotReLU:     genericChannelDotReLU,
+		ChannelCombineReLU: genericChannelCombineReLU,
+		AddRow:             genericAddRow,
 
 		Activate: [NumActivations]func(dst, x []float32){
 			ReLU:      genericReLU,

@@ -71,12 +71,45 @@ func momentsQuad(sum, squares *[4]float64, shift *[4]float32, x []float32, rows,
 	*squares = [4]float64{q0, q1, q2, q3}
 }
 
+// The products of normalised values are rounded before the shift is added, whatever the machine, so that all routines
+// agree about which values a ReLU passes.
+
 func genericNormalize(y, x, mean, scale, shift []float32, rows, c int) {
 	mean, scale, shift = mean[:c], scale[:c], shift[:c]
 	for r := range rows {
 		in, out := x[r*c:(r+1)*c], y[r*c:(r+1)*c]
 		for i, v := range in {
-			out[i] = (v-mean[i])*scale[i] + shift[i]
+			out[i] = float32((v-mean[i])*scale[i]) + shift[i]
+		}
+	}
+}
+
+func genericNormalizeReLU(y, x, mean, scale, shift []float32, rows, c int) {
+	mean, scale, shift = mean[:c], scale[:c], shift[:c]
+	for r := range rows {
+		in, out := x[r*c:(r+1)*c], y[r*c:(r+1)*c]
+		for i, v := range in {
+			out[i] = max(float32((v-mean[i])*scale[i])+shift[i], 0)
+		}
+	}
+}
+
+func genericNormalizeAdd(y, x, residual, mean, scale, shift []float32, rows, c int) {
+	mean, scale, shift = mean[:c], scale[:c], shift[:c]
+	for r := range rows {
+		in, add, out := x[r*c:(r+1)*c], residual[r*c:(r+1)*c], y[r*c:(r+1)*c]
+		for i, v := range in {
+			out[i] = float32((v-mean[i])*scale[i]) + shift[i] + add[i]
+		}
+	}
+}
+
+func genericNormalizeAddReLU(y, x, residual, mean, scale, shift []float32, rows, c int) {
+	mean, scale, shift = mean[:c], scale[:c], shift[:c]
+	for r := range rows {
+		in, add, out := x[r*c:(r+1)*c], residual[r*c:(r+1)*c], y[r*c:(r+1)*c]
+		for i, v := range in {
+			out[i] = max(float32((v-mean[i])*scale[i])+shift[i]+add[i], 0)
 		}
 	}
 }
@@ -166,6 +199,45 @@ func genericAddRow(y, x, row []float32, rows, c int) {
 		in, out := x[r*c:(r+1)*c], y[r*c:(r+1)*c]
 		for i, v := range in {
 			out[i] = v + row[i]
+		}
+	}
+}
+
+// passed returns g where the ReLU of a normalised value passes it on.
+func passed(g, v, mean, scale, shift float32) float32 {
+	if float32((v-mean)*scale)+shift <= 0 {
+		return 0
+	}
+	return g
+}
+
+func genericChannelDotReLU(sum, dot, dy, x, mean, scale, shift []float32, rows, c int) {
+	var sums, dots [channelChunk]float64
+	for first := 0; first < c; first += channelChunk {
+		n := min(channelChunk, c-first)
+		clear(sums[:])
+		clear(dots[:])
+		means, scales, shifts := mean[first:first+n], scale[first:first+n], shift[first:first+n]
+		for r := range rows {
+			grad, in := dy[r*c+first:][:n], x[r*c+first:][:n]
+			for i, v := range in {
+				g := float64(passed(grad[i], v, means[i], scales[i], shifts[i]))
+				sums[i] += g
+				dots[i] += g * (float64(v) - float64(means[i]))
+			}
+		}
+		for i := range n {
+			sum[first+i], dot[first+i] = float32(sums[i]), float32(dots[i])
+		}
+	}
+}
+
+func genericChannelCombineReLU(dst, dy, x, mean, scale, shift, a, b, d []float32, rows, c int) {
+	mean, scale, shift, a, b, d = mean[:c], scale[:c], shift[:c], a[:c], b[:c], d[:c]
+	for r := range rows {
+		grad, in, out := dy[r*c:(r+1)*c], x[r*c:(r+1)*c], dst[r*c:(r+1)*c]
+		for i, v := range in {
+			out[i] = a[i]*passed(grad[i], v, mean[i], scale[i], shift[i]) + b[i]*(v-mean[i]) + d[i]
 		}
 	}
 }

@@ -120,6 +120,33 @@ func mapClampGradAVX2(dst *float32, dy *float32, x *float32, limit float32, n in
 //go:noescape
 func mapNormalizeAVX2(y *float32, x *float32, mean *float32, scale *float32, shift *float32, n int)
 
+// mapNormalizeReluAVX2 computes:
+//
+//	for i := range n {
+//		y[i] = max(float32((x[i]-mean[i])*scale[i]) + shift[i], 0)
+//	}
+//
+//go:noescape
+func mapNormalizeReluAVX2(y *float32, x *float32, mean *float32, scale *float32, shift *float32, n int)
+
+// mapNormalizeAddAVX2 computes:
+//
+//	for i := range n {
+//		y[i] = float32((x[i]-mean[i])*scale[i]) + shift[i] + residual[i]
+//	}
+//
+//go:noescape
+func mapNormalizeAddAVX2(y *float32, x *float32, residual *float32, mean *float32, scale *float32, shift *float32, n int)
+
+// mapNormalizeAddReluAVX2 computes:
+//
+//	for i := range n {
+//		y[i] = max(float32((x[i]-mean[i])*scale[i]) + shift[i] + residual[i], 0)
+//	}
+//
+//go:noescape
+func mapNormalizeAddReluAVX2(y *float32, x *float32, residual *float32, mean *float32, scale *float32, shift *float32, n int)
+
 // mapCombineAVX2 computes:
 //
 //	for i := range n {
@@ -128,6 +155,19 @@ func mapNormalizeAVX2(y *float32, x *float32, mean *float32, scale *float32, shi
 //
 //go:noescape
 func mapCombineAVX2(dst *float32, dy *float32, x *float32, mean *float32, a *float32, b *float32, d *float32, n int)
+
+// mapCombineReluAVX2 computes:
+//
+//	for i := range n {
+//		g := dy[i]
+//		if float32((x[i]-mean[i])*scale[i]) + shift[i] <= 0 {
+//			g = 0
+//		}
+//		dst[i] = float32(float32(a[i]*g)+float32(b[i]*(x[i]-mean[i]))) + d[i]
+//	}
+//
+//go:noescape
+func mapCombineReluAVX2(dst *float32, dy *float32, x *float32, mean *float32, scale *float32, shift *float32, a *float32, b *float32, d *float32, n int)
 
 // mapHardSwishAVX2 computes:
 //
@@ -306,11 +346,43 @@ func (s *simd) mapNormalize(y *float32, x *float32, mean *float32, scale *float3
 	}
 }
 
+func (s *simd) mapNormalizeRelu(y *float32, x *float32, mean *float32, scale *float32, shift *float32, n int) {
+	if s.level == AVX512 {
+		mapNormalizeReluAVX512(y, x, mean, scale, shift, n)
+	} else {
+		mapNormalizeReluAVX2(y, x, mean, scale, shift, n)
+	}
+}
+
+func (s *simd) mapNormalizeAdd(y *float32, x *float32, residual *float32, mean *float32, scale *float32, shift *float32, n int) {
+	if s.level == AVX512 {
+		mapNormalizeAddAVX512(y, x, residual, mean, scale, shift, n)
+	} else {
+		mapNormalizeAddAVX2(y, x, residual, mean, scale, shift, n)
+	}
+}
+
+func (s *simd) mapNormalizeAddRelu(y *float32, x *float32, residual *float32, mean *float32, scale *float32, shift *float32, n int) {
+	if s.level == AVX512 {
+		mapNormalizeAddReluAVX512(y, x, residual, mean, scale, shift, n)
+	} else {
+		mapNormalizeAddReluAVX2(y, x, residual, mean, scale, shift, n)
+	}
+}
+
 func (s *simd) mapCombine(dst *float32, dy *float32, x *float32, mean *float32, a *float32, b *float32, d *float32, n int) {
 	if s.level == AVX512 {
 		mapCombineAVX512(dst, dy, x, mean, a, b, d, n)
 	} else {
 		mapCombineAVX2(dst, dy, x, mean, a, b, d, n)
+	}
+}
+
+func (s *simd) mapCombineRelu(dst *float32, dy *float32, x *float32, mean *float32, scale *float32, shift *float32, a *float32, b *float32, d *float32, n int) {
+	if s.level == AVX512 {
+		mapCombineReluAVX512(dst, dy, x, mean, scale, shift, a, b, d, n)
+	} else {
+		mapCombineReluAVX2(dst, dy, x, mean, scale, shift, a, b, d, n)
 	}
 }
 

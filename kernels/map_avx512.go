@@ -120,6 +120,33 @@ func mapClampGradAVX512(dst *float32, dy *float32, x *float32, limit float32, n 
 //go:noescape
 func mapNormalizeAVX512(y *float32, x *float32, mean *float32, scale *float32, shift *float32, n int)
 
+// mapNormalizeReluAVX512 computes:
+//
+//	for i := range n {
+//		y[i] = max(float32((x[i]-mean[i])*scale[i]) + shift[i], 0)
+//	}
+//
+//go:noescape
+func mapNormalizeReluAVX512(y *float32, x *float32, mean *float32, scale *float32, shift *float32, n int)
+
+// mapNormalizeAddAVX512 computes:
+//
+//	for i := range n {
+//		y[i] = float32((x[i]-mean[i])*scale[i]) + shift[i] + residual[i]
+//	}
+//
+//go:noescape
+func mapNormalizeAddAVX512(y *float32, x *float32, residual *float32, mean *float32, scale *float32, shift *float32, n int)
+
+// mapNormalizeAddReluAVX512 computes:
+//
+//	for i := range n {
+//		y[i] = max(float32((x[i]-mean[i])*scale[i]) + shift[i] + residual[i], 0)
+//	}
+//
+//go:noescape
+func mapNormalizeAddReluAVX512(y *float32, x *float32, residual *float32, mean *float32, scale *float32, shift *float32, n int)
+
 // mapCombineAVX512 computes:
 //
 //	for i := range n {
@@ -128,6 +155,19 @@ func mapNormalizeAVX512(y *float32, x *float32, mean *float32, scale *float32, s
 //
 //go:noescape
 func mapCombineAVX512(dst *float32, dy *float32, x *float32, mean *float32, a *float32, b *float32, d *float32, n int)
+
+// mapCombineReluAVX512 computes:
+//
+//	for i := range n {
+//		g := dy[i]
+//		if float32((x[i]-mean[i])*scale[i]) + shift[i] <= 0 {
+//			g = 0
+//		}
+//		dst[i] = float32(float32(a[i]*g)+float32(b[i]*(x[i]-mean[i]))) + d[i]
+//	}
+//
+//go:noescape
+func mapCombineReluAVX512(dst *float32, dy *float32, x *float32, mean *float32, scale *float32, shift *float32, a *float32, b *float32, d *float32, n int)
 
 // mapHardSwishAVX512 computes:
 //

@@ -150,3 +150,93 @@ func TestChannelMaps(t *testing.T) {
 		})
 	})
 }
+
+// TestNormalizationWithReLU holds the fused routines against the single ones: forward to the bit at every level, the sums of
+// the gradient against the generic ones. Values at which the ReLU cuts are among them.
+func TestNormalizationWithReLU(t *testing.T) {
+	forEachLevel(t, func(t *testing.T, table *Table) {
+		mem := newGuards(t)
+		rng := newRand("fused normalization")
+		check := func(rows, c int, draw func(n int) []float32) {
+			mem.reset()
+			mem.atStart = rng.IntN(2) == 0
+			n := rows * c
+			x, dy, residual := draw(n), draw(n), draw(n)
+			var p [6][]float32 // mean, scale, shift, a, b, d
+			for i := range p {
+				p[i] = draw(c)
+			}
+			mean, scale, shift := p[0], p[1], p[2]
+			for i := range x {
+				if i%5 == 0 { // the normalised value is the shift
+					x[i] = mean[i%c]
+				}
+			}
+			if c > 1 {
+				shift[1] = 0
+			}
+			plain, relu, sum, sumRelu := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
+			table.Normalize(plain, x, mean, scale, shift, rows, c)
+			table.Activate[ReLU](relu, plain)
+			table.Add(sum, plain, residual)
+			table.Activate[ReLU](sumRelu, sum)
+			cut := make([]float32, n)
+			table.ActivateGrad[ReLU](cut, dy, relu)
+			combined := make([]float32, n)
+			table.ChannelCombine(combined, cut, x, mean, p[3], p[4], p[5], rows, c)
+			compare := func(name string, got, want []float32) {
+				t.Helper()
+				if err := sameFloats(got, want); err != nil {
+					t.Fatalf("%d x %d: %s: %v", rows, c, name, err)
+				}
+			}
+			y := mem.filled(n, 3)
+			table.NormalizeReLU(y, x, mean, scale, shift, rows, c)
+			compare("normalize and ReLU", y, relu)
+			in := mem.clone(x)
+			table.NormalizeReLU(in, in, mean, scale, shift, rows, c)
+			compare("normalize and ReLU in place", in, relu)
+			table.NormalizeAdd(y, x, residual, mean, scale, shift, rows, c)
+			compare("normalize and add", y, sum)
+			table.NormalizeAddReLU(y, x, residual, mean, scale, shift, rows, c)
+			compare("normalize, add and ReLU", y, sumRelu)
+			in = mem.clone(residual)
+			table.NormalizeAddReLU(in, x, in, mean, scale, shift, rows, c)
+			compare("normalize, add and ReLU over the residual", in, sumRelu)
+			table.ChannelCombineReLU(y, dy, x, mean, scale, shift, p[3], p[4], p[5], rows, c)
+			compare("combine", y, combined)
+			in = mem.clone(dy)
+			table.ChannelCombineReLU(in, in, x, mean, scale, shift, p[3], p[4], p[5], rows, c)
+			compare("combine over the gradient", in, combined)
+
+			got, want := [2][]float32{mem.filled(c, 3), mem.filled(c, 3)}, [2][]float32{make([]float32, c), make([]float32, c)}
+			table.ChannelDotReLU(got[0], got[1], dy, x, mean, scale, shift, rows, c)
+			genericChannelDot(want[0], want[1], cut, x, mean, rows, c)
+			size := make([]exact, 2*c)
+			for i, g := range cut {
+				size[i%c].add(float64(g))
+				size[c+i%c].add(float64(g) * (float64(x[i]) - float64(mean[i%c])))
+			}
+			for i := range want {
+				for ch, v := range want[i] {
+					size[i*c+ch].value = float64(v)
+				}
+				// One rounding to float32 on either side; the sums in float64 differ by less.
+				if err := closeTo(got[i], size[i*c:(i+1)*c], 2); err != nil {
+					t.Fatalf("%d x %d: sum %d of the gradient: %v", rows, c, i, err)
+				}
+			}
+		}
+		normal := func(n int) []float32 { return mem.random(rng, n) }
+		channelSizes(func(rows, c int) { check(rows, c, normal) })
+		for c := 1; c <= 140; c += 3 {
+			check(29, c, normal)
+		}
+		check(3000, 3, normal)
+		check(700, 16, normal)
+		special := func(n int) []float32 { return mem.special(rng, n) }
+		for range 100 {
+			check(1+rng.IntN(40), 1+rng.IntN(70), special)
+		}
+	})
+}

@@ -4,6 +4,42 @@
 
 package kernels
 
+// reduceDotReluAVX2x1 computes, where rows of dy and x are step bytes apart,
+//
+//	for r := range rows {
+//		for i := range 8 {
+//			g := float64(dy(r, i))
+//			if float32((x(r, i)-mean[i])*scale[i])+shift[i] <= 0 {
+//				g = 0
+//			}
+//			sum[i] += g
+//			dot[i] = math.FMA(g, float64(x(r, i))-means[i], dot[i])
+//		}
+//	}
+//
+// with rows at least 1. means holds the numbers of mean.
+//
+//go:noescape
+func reduceDotReluAVX2x1(sum *float64, dot *float64, means *float64, mean *float32, scale *float32, shift *float32, dy *float32, x *float32, rows int, step int)
+
+// reduceDotReluAVX2Tail computes, where rows of dy and x are step bytes apart,
+//
+//	for r := range rows {
+//		for i := range tail {
+//			g := float64(dy(r, i))
+//			if float32((x(r, i)-mean[i])*scale[i])+shift[i] <= 0 {
+//				g = 0
+//			}
+//			sum[i] += g
+//			dot[i] = math.FMA(g, float64(x(r, i))-means[i], dot[i])
+//		}
+//	}
+//
+// with rows at least 1, tail from 1 to 8, and room for 8 numbers behind the pointers to those of channels. means holds the numbers of mean.
+//
+//go:noescape
+func reduceDotReluAVX2Tail(sum *float64, dot *float64, means *float64, mean *float32, scale *float32, shift *float32, dy *float32, x *float32, rows int, step int, tail int)
+
 // reduceSumAVX2x1 computes, where rows of streams are step bytes apart,
 //
 //	for r := range rows {
@@ -89,6 +125,26 @@ func reduceDotAVX2x1(sum *float64, dot *float64, mean *float64, dy *float32, x *
 //
 //go:noescape
 func reduceDotAVX2x2(sum *float64, dot *float64, mean *float64, dy *float32, x *float32, rows int, step int)
+
+// reduceDotRelu adds up rows of n channels, n at most channelChunk, of streams whose rows are step floats apart.
+func (s *simd) reduceDotRelu(sum, dot, means *[channelChunk]float64, mean, scale, shift *[channelChunk]float32, dy, x []float32, rows, step, n int) {
+	for i := 0; i < n; {
+		switch {
+		case s.level == AVX512 && n-i >= 32:
+			reduceDotReluAVX512x2(&sum[i], &dot[i], &means[i], &mean[i], &scale[i], &shift[i], &dy[i], &x[i], rows, 4*step)
+			i += 32
+		case s.level == AVX512:
+			reduceDotReluAVX512Tail(&sum[i], &dot[i], &means[i], &mean[i], &scale[i], &shift[i], &dy[i], &x[i], rows, 4*step, min(16, n-i))
+			i += 16
+		case s.level == AVX2 && n-i >= 8:
+			reduceDotReluAVX2x1(&sum[i], &dot[i], &means[i], &mean[i], &scale[i], &shift[i], &dy[i], &x[i], rows, 4*step)
+			i += 8
+		case s.level == AVX2:
+			reduceDotReluAVX2Tail(&sum[i], &dot[i], &means[i], &mean[i], &scale[i], &shift[i], &dy[i], &x[i], rows, 4*step, min(8, n-i))
+			i += 8
+		}
+	}
+}
 
 // reduceSum adds up rows of n channels, n at most channelChunk, of streams whose rows are step floats apart.
 func (s *simd) reduceSum(sum *[channelChunk]float64, x []float32, rows, step, n int) {

@@ -14,6 +14,124 @@ DATA tailLanes<>+24(SB)/4, $6
 DATA tailLanes<>+28(SB)/4, $7
 GLOBL tailLanes<>(SB), RODATA|NOPTR, $32
 
+// func reduceDotReluAVX2x1(sum *float64, dot *float64, means *float64, mean *float32, scale *float32, shift *float32, dy *float32, x *float32, rows int, step int)
+TEXT ·reduceDotReluAVX2x1(SB), NOSPLIT, $0-80
+	MOVQ sum+0(FP), CX
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	MOVQ dot+8(FP), CX
+	VMOVUPS (CX), Y2
+	VMOVUPS 32(CX), Y3
+	MOVQ means+16(FP), CX
+	VMOVUPS (CX), Y4
+	VMOVUPS 32(CX), Y5
+	MOVQ mean+24(FP), CX
+	VMOVUPS (CX), Y6
+	MOVQ scale+32(FP), CX
+	VMOVUPS (CX), Y7
+	MOVQ shift+40(FP), CX
+	VMOVUPS (CX), Y8
+	MOVQ dy+48(FP), DX
+	MOVQ x+56(FP), SI
+	MOVQ step+72(FP), BX
+	MOVQ rows+64(FP), AX
+	VXORPS Y9, Y9, Y9
+	PCALIGN $64
+
+row:
+	VMOVUPS (SI), Y11
+	VSUBPS Y6, Y11, Y12
+	VMULPS Y7, Y12, Y12
+	VADDPS Y8, Y12, Y12
+	VMOVUPS (DX), Y10
+	VCMPPS $22, Y9, Y12, Y13
+	VANDPS Y10, Y13, Y13
+	VCVTPS2PD X13, Y12
+	VEXTRACTF128 $1, Y13, X13
+	VCVTPS2PD X13, Y13
+	VCVTPS2PD X11, Y10
+	VEXTRACTF128 $1, Y11, X11
+	VCVTPS2PD X11, Y11
+	VADDPD Y12, Y0, Y0
+	VSUBPD Y4, Y10, Y10
+	VFMADD231PD Y10, Y12, Y2
+	VADDPD Y13, Y1, Y1
+	VSUBPD Y5, Y11, Y11
+	VFMADD231PD Y11, Y13, Y3
+	ADDQ BX, DX
+	ADDQ BX, SI
+	SUBQ $1, AX
+	JNZ row
+	MOVQ sum+0(FP), CX
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	MOVQ dot+8(FP), CX
+	VMOVUPS Y2, (CX)
+	VMOVUPS Y3, 32(CX)
+	VZEROUPPER
+	RET
+
+// func reduceDotReluAVX2Tail(sum *float64, dot *float64, means *float64, mean *float32, scale *float32, shift *float32, dy *float32, x *float32, rows int, step int, tail int)
+TEXT ·reduceDotReluAVX2Tail(SB), NOSPLIT, $0-88
+	MOVQ sum+0(FP), CX
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	MOVQ dot+8(FP), CX
+	VMOVUPS (CX), Y2
+	VMOVUPS 32(CX), Y3
+	MOVQ means+16(FP), CX
+	VMOVUPS (CX), Y4
+	VMOVUPS 32(CX), Y5
+	MOVQ mean+24(FP), CX
+	VMOVUPS (CX), Y6
+	MOVQ scale+32(FP), CX
+	VMOVUPS (CX), Y7
+	MOVQ shift+40(FP), CX
+	VMOVUPS (CX), Y8
+	MOVQ tail+80(FP), AX
+	VMOVQ AX, X15
+	VPBROADCASTD X15, Y15
+	VPCMPGTD tailLanes<>(SB), Y15, Y15
+	MOVQ dy+48(FP), DX
+	MOVQ x+56(FP), SI
+	MOVQ step+72(FP), BX
+	MOVQ rows+64(FP), AX
+	VXORPS Y9, Y9, Y9
+	PCALIGN $64
+
+row:
+	VMASKMOVPS (SI), Y15, Y11
+	VSUBPS Y6, Y11, Y12
+	VMULPS Y7, Y12, Y12
+	VADDPS Y8, Y12, Y12
+	VMASKMOVPS (DX), Y15, Y10
+	VCMPPS $22, Y9, Y12, Y13
+	VANDPS Y10, Y13, Y13
+	VCVTPS2PD X13, Y12
+	VEXTRACTF128 $1, Y13, X13
+	VCVTPS2PD X13, Y13
+	VCVTPS2PD X11, Y10
+	VEXTRACTF128 $1, Y11, X11
+	VCVTPS2PD X11, Y11
+	VADDPD Y12, Y0, Y0
+	VSUBPD Y4, Y10, Y10
+	VFMADD231PD Y10, Y12, Y2
+	VADDPD Y13, Y1, Y1
+	VSUBPD Y5, Y11, Y11
+	VFMADD231PD Y11, Y13, Y3
+	ADDQ BX, DX
+	ADDQ BX, SI
+	SUBQ $1, AX
+	JNZ row
+	MOVQ sum+0(FP), CX
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	MOVQ dot+8(FP), CX
+	VMOVUPS Y2, (CX)
+	VMOVUPS Y3, 32(CX)
+	VZEROUPPER
+	RET
+
 // func reduceSumAVX2x1(sum *float64, x *float32, rows int, step int, tail int)
 TEXT ·reduceSumAVX2x1(SB), NOSPLIT, $0-40
 	MOVQ sum+0(FP), CX

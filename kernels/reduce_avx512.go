@@ -4,6 +4,42 @@
 
 package kernels
 
+// reduceDotReluAVX512x2 computes, where rows of dy and x are step bytes apart,
+//
+//	for r := range rows {
+//		for i := range 32 {
+//			g := float64(dy(r, i))
+//			if float32((x(r, i)-mean[i])*scale[i])+shift[i] <= 0 {
+//				g = 0
+//			}
+//			sum[i] += g
+//			dot[i] = math.FMA(g, float64(x(r, i))-means[i], dot[i])
+//		}
+//	}
+//
+// with rows at least 1. means holds the numbers of mean.
+//
+//go:noescape
+func reduceDotReluAVX512x2(sum *float64, dot *float64, means *float64, mean *float32, scale *float32, shift *float32, dy *float32, x *float32, rows int, step int)
+
+// reduceDotReluAVX512Tail computes, where rows of dy and x are step bytes apart,
+//
+//	for r := range rows {
+//		for i := range tail {
+//			g := float64(dy(r, i))
+//			if float32((x(r, i)-mean[i])*scale[i])+shift[i] <= 0 {
+//				g = 0
+//			}
+//			sum[i] += g
+//			dot[i] = math.FMA(g, float64(x(r, i))-means[i], dot[i])
+//		}
+//	}
+//
+// with rows at least 1, tail from 1 to 16, and room for 16 numbers behind the pointers to those of channels. means holds the numbers of mean.
+//
+//go:noescape
+func reduceDotReluAVX512Tail(sum *float64, dot *float64, means *float64, mean *float32, scale *float32, shift *float32, dy *float32, x *float32, rows int, step int, tail int)
+
 // reduceSumAVX512x1 computes, where rows of streams are step bytes apart,
 //
 //	for r := range rows {

@@ -15,6 +15,8 @@ func (s *simd) overrideMaps(t *Table) {
 	t.Activate[ReLU6], t.ActivateGrad[ReLU6] = s.relu6, s.relu6Grad
 	t.Activate[HardSwish], t.ActivateGrad[HardSwish] = s.hardSwish, s.hardSwishGrad
 	t.Normalize, t.ChannelCombine, t.AddRow = s.normalize, s.channelCombine, s.addRow
+	t.NormalizeReLU, t.NormalizeAdd, t.NormalizeAddReLU = s.normalizeReLU, s.normalizeAdd, s.normalizeAddReLU
+	t.ChannelCombineReLU = s.channelCombineReLU
 	t.SGD, t.AdamW = s.sgd, s.adamW
 }
 

@@ -57,6 +57,48 @@ func (s *simd) normalize(y, x, mean, scale, shift []float32, rows, c int) {
 	}
 }
 
+func (s *simd) normalizeReLU(y, x, mean, scale, shift []float32, rows, c int) {
+	y, x = y[:rows*c], x[:rows*c]
+	mean, scale, shift = mean[:c], scale[:c], shift[:c]
+	if len(y) == 0 {
+		return
+	}
+	var room [3]mapRoom
+	period := channelPeriod(rows, c)
+	mean, scale, shift = repeat(&room[0], mean, period), repeat(&room[1], scale, period), repeat(&room[2], shift, period)
+	for i := 0; i < len(y); i += period {
+		s.mapNormalizeRelu(&y[i], &x[i], &mean[0], &scale[0], &shift[0], min(period, len(y)-i))
+	}
+}
+
+func (s *simd) normalizeAdd(y, x, residual, mean, scale, shift []float32, rows, c int) {
+	y, x, residual = y[:rows*c], x[:rows*c], residual[:rows*c]
+	mean, scale, shift = mean[:c], scale[:c], shift[:c]
+	if len(y) == 0 {
+		return
+	}
+	var room [3]mapRoom
+	period := channelPeriod(rows, c)
+	mean, scale, shift = repeat(&room[0], mean, period), repeat(&room[1], scale, period), repeat(&room[2], shift, period)
+	for i := 0; i < len(y); i += period {
+		s.mapNormalizeAdd(&y[i], &x[i], &residual[i], &mean[0], &scale[0], &shift[0], min(period, len(y)-i))
+	}
+}
+
+func (s *simd) normalizeAddReLU(y, x, residual, mean, scale, shift []float32, rows, c int) {
+	y, x, residual = y[:rows*c], x[:rows*c], residual[:rows*c]
+	mean, scale, shift = mean[:c], scale[:c], shift[:c]
+	if len(y) == 0 {
+		return
+	}
+	var room [3]mapRoom
+	period := channelPeriod(rows, c)
+	mean, scale, shift = repeat(&room[0], mean, period), repeat(&room[1], scale, period), repeat(&room[2], shift, period)
+	for i := 0; i < len(y); i += period {
+		s.mapNormalizeAddRelu(&y[i], &x[i], &residual[i], &mean[0], &scale[0], &shift[0], min(period, len(y)-i))
+	}
+}
+
 func (s *simd) channelCombine(dst, dy, x, mean, a, b, d []float32, rows, c int) {
 	dst, dy, x = dst[:rows*c], dy[:rows*c], x[:rows*c]
 	mean, a, b, d = mean[:c], a[:c], b[:c], d[:c]
@@ -68,6 +110,21 @@ func (s *simd) channelCombine(dst, dy, x, mean, a, b, d []float32, rows, c int) 
 	mean, a, b, d = repeat(&room[0], mean, period), repeat(&room[1], a, period), repeat(&room[2], b, period), repeat(&room[3], d, period)
 	for i := 0; i < len(dst); i += period {
 		s.mapCombine(&dst[i], &dy[i], &x[i], &mean[0], &a[0], &b[0], &d[0], min(period, len(dst)-i))
+	}
+}
+
+func (s *simd) channelCombineReLU(dst, dy, x, mean, scale, shift, a, b, d []float32, rows, c int) {
+	dst, dy, x = dst[:rows*c], dy[:rows*c], x[:rows*c]
+	mean, scale, shift, a, b, d = mean[:c], scale[:c], shift[:c], a[:c], b[:c], d[:c]
+	if len(dst) == 0 {
+		return
+	}
+	var room [6]mapRoom
+	period := channelPeriod(rows, c)
+	mean, scale, shift = repeat(&room[0], mean, period), repeat(&room[1], scale, period), repeat(&room[2], shift, period)
+	a, b, d = repeat(&room[3], a, period), repeat(&room[4], b, period), repeat(&room[5], d, period)
+	for i := 0; i < len(dst); i += period {
+		s.mapCombineRelu(&dst[i], &dy[i], &x[i], &mean[0], &scale[0], &shift[0], &a[0], &b[0], &d[0], min(period, len(dst)-i))
 	}
 }
 

@@ -10,12 +10,13 @@ package kernels
 // overrideReductions puts the reductions into a table.
 func (s *simd) overrideReductions(t *Table) {
 	t.ChannelSum, t.ChannelDot, t.ChannelMoments = s.channelSum, s.channelDot, s.channelMoments
+	t.ChannelDotReLU = s.channelDotReLU
 	t.Sum, t.Dot, t.SumSquares = s.sum, s.dot, s.sumSquares
 }
 
-// reduceRows returns the rows of c channels to pass over at once: 8 KB, which stay in
-// the first-level cache while blocks of channels are summed.
-func reduceRows(c int) int { return max(1, 2048/c) }
+// reduceRows returns the rows of c channels to pass over at once: few enough that they stay in the
+// first-level cache while blocks of channels are summed, and that the blocks together read memory about in order.
+func (s *simd) reduceRows(c int) int { return max(1, 32*s.wideReduction/c) }
 
 // fold returns how many rows of c channels are summed side by side, as one row of fold*c columns:
 // as many as fit the widest block of registers. It depends on c alone.
@@ -30,7 +31,7 @@ func (s *simd) reduce(rows, c, first, n, length int, f func(at, rows, n int)) {
 		padded = n - rest + s.wideReduction
 		whole = min(rows, max(0, (length-first-padded+c)/c))
 	}
-	step := reduceRows(c)
+	step := s.reduceRows(c)
 	for lo := 0; lo < whole; lo += step {
 		f(lo*c+first, min(step, whole-lo), padded)
 	}
@@ -115,6 +116,46 @@ func (s *simd) channelDot(sum, dot, dy, x, mean []float32, rows, c int) {
 		clear(sums[:])
 		clear(dots[:])
 		widen(&means, mean[first:first+n], 1)
+		s.reduce(rows, c, first, n, len(x), func(at, rows, n int) { block(at, rows, c, n) })
+		narrow(sum[first:first+n], &sums)
+		narrow(dot[first:first+n], &dots)
+	}
+}
+
+func (s *simd) channelDotReLU(sum, dot, dy, x, mean, scale, shift []float32, rows, c int) {
+	sum, dot = sum[:c], dot[:c]
+	mean, scale, shift = mean[:c], scale[:c], shift[:c]
+	dy, x = dy[:rows*c], x[:rows*c]
+	if rows == 0 || c == 0 {
+		clear(sum)
+		clear(dot)
+		return
+	}
+	var sums, dots, means [channelChunk]float64
+	var mean32, scale32, shift32 [channelChunk]float32
+	params := func(first, n, fold int) {
+		widen(&means, mean[first:first+n], fold)
+		for j := range fold {
+			copy(mean32[j*n:], mean[first:first+n])
+			copy(scale32[j*n:], scale[first:first+n])
+			copy(shift32[j*n:], shift[first:first+n])
+		}
+	}
+	block := func(at, rows, step, n int) {
+		s.reduceDotRelu(&sums, &dots, &means, &mean32, &scale32, &shift32, dy[at:], x[at:], rows, step, n)
+	}
+	if fold := s.fold(c); fold > 1 {
+		params(0, c, fold)
+		s.reduceFolded(rows, c, fold, block, &sums, &dots)
+		narrow(sum, &sums)
+		narrow(dot, &dots)
+		return
+	}
+	for first := 0; first < c; first += channelChunk {
+		n := min(channelChunk, c-first)
+		clear(sums[:])
+		clear(dots[:])
+		params(first, n, 1)
 		s.reduce(rows, c, first, n, len(x), func(at, rows, n int) { block(at, rows, c, n) })
 		narrow(sum[first:first+n], &sums)
 		narrow(dot[first:first+n], &dots)

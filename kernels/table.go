@@ -43,6 +43,11 @@ type Table struct {
 	ChannelMoments func(mean, m2, x []float32, rows, c int)
 	// Normalize computes y = (x-mean)*scale + shift per channel. y may be x.
 	Normalize func(y, x, mean, scale, shift []float32, rows, c int)
+	// NormalizeReLU computes y = max((x-mean)*scale + shift, 0), NormalizeAdd adds a residual (rows x c)
+	// instead, and NormalizeAddReLU first adds and then cuts. y may be x or residual.
+	NormalizeReLU    func(y, x, mean, scale, shift []float32, rows, c int)
+	NormalizeAdd     func(y, x, residual, mean, scale, shift []float32, rows, c int)
+	NormalizeAddReLU func(y, x, residual, mean, scale, shift []float32, rows, c int)
 	// ChannelSum overwrites dst (c floats) with the sum of the rows of x.
 	ChannelSum func(dst, x []float32, rows, c int)
 	// ChannelDot overwrites sum with the channel sums of dy and dot with the channel
@@ -50,6 +55,10 @@ type Table struct {
 	ChannelDot func(sum, dot, dy, x, mean []float32, rows, c int)
 	// ChannelCombine computes dst = a*dy + b*(x-mean) + d per channel. dst may be dy or x.
 	ChannelCombine func(dst, dy, x, mean, a, b, d []float32, rows, c int)
+	// ChannelDotReLU and ChannelCombineReLU are the same with dy set to zero where the result of NormalizeReLU
+	// on x is, which they compute again rather than read.
+	ChannelDotReLU     func(sum, dot, dy, x, mean, scale, shift []float32, rows, c int)
+	ChannelCombineReLU func(dst, dy, x, mean, scale, shift, a, b, d []float32, rows, c int)
 	// AddRow computes y = x + row for each of the rows. y may be x.
 	AddRow func(y, x, row []float32, rows, c int)
 

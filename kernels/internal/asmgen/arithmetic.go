@@ -35,6 +35,8 @@ type arithmetic interface {
 	// LoadDoubles widens half a vector of floats; LoadDoublesTail both halves of the tail.
 	LoadDoubles(dst Vec, m Mem)
 	LoadDoublesTail(low, high Vec, m Mem)
+	// Widen converts the floats in high to doubles, the first half in low.
+	Widen(low, high Vec)
 	AddDouble(dst, a, b Vec)
 	SubDouble(dst, a, b Vec)
 	FMADouble(acc, a, b Vec) // acc += a*b, rounded once
@@ -71,14 +73,17 @@ func (a *amd64) widen(low, high Vec, extract, half string) {
 	a.emit("VCVTPS2PD", part, high)
 }
 
+func (a *avx2) Widen(low, high Vec)   { a.widen(low, high, "VEXTRACTF128", "X") }
+func (a *avx512) Widen(low, high Vec) { a.widen(low, high, "VEXTRACTF64X4", "Y") }
+
 func (a *avx2) LoadDoublesTail(low, high Vec, m Mem) {
 	a.LoadTail(high, m)
-	a.widen(low, high, "VEXTRACTF128", "X")
+	a.Widen(low, high)
 }
 
 func (a *avx512) LoadDoublesTail(low, high Vec, m Mem) {
 	a.LoadTail(high, m)
-	a.widen(low, high, "VEXTRACTF64X4", "Y")
+	a.Widen(low, high)
 }
 
 // notLessEqual is the comparison predicate "not less or equal, or unordered", quiet.

@@ -2,6 +2,7 @@ package asmgen
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -172,39 +173,7 @@ func mappings() []mapping {
 				s.store("dst", t1)
 			},
 		},
-		{
-			name: "normalize", streams: []string{"y", "x", "mean", "scale", "shift"}, unroll: 2,
-			doc: "y[i] = float32((x[i]-mean[i])*scale[i]) + shift[i]",
-			body: func(s *mapStep) {
-				s.load(t0, "x")
-				s.load(t1, "mean")
-				s.SubVec(t0, t0, t1)
-				s.load(t1, "scale")
-				s.MulVec(t0, t0, t1)
-				s.load(t1, "shift")
-				s.AddVec(t0, t0, t1)
-				s.store("y", t0)
-			},
-		},
-		{
-			name: "combine", streams: []string{"dst", "dy", "x", "mean", "a", "b", "d"}, unroll: 2,
-			doc: "dst[i] = float32(float32(a[i]*dy[i])+float32(b[i]*(x[i]-mean[i]))) + d[i]",
-			body: func(s *mapStep) {
-				s.load(t0, "dy")
-				s.load(t1, "a")
-				s.MulVec(t0, t0, t1)
-				s.load(t1, "x")
-				s.load(t2, "mean")
-				s.SubVec(t1, t1, t2)
-				s.load(t2, "b")
-				s.MulVec(t1, t1, t2)
-				s.AddVec(t0, t0, t1)
-				s.load(t1, "d")
-				s.AddVec(t0, t0, t1)
-				s.store("dst", t0)
-			},
-		},
-	}, append(hardSwishMappings(), optimizerMappings()...)...)
+	}, slices.Concat(normMappings(), hardSwishMappings(), optimizerMappings())...)
 }
 
 // hardSwishMappings take the numbers three, the float below it, and six.

@@ -164,6 +164,10 @@ func (p *reduction) emit(m Machine, vectors int) {
 // and blocks.
 func reduceFile(l Level) File {
 	f := File{Name: "reduce_" + strings.ToLower(l.String()), Level: l}
+	f.Functions = append(f.Functions, dotRelu(l, dotReluWide(l), false), dotRelu(l, 1, true))
+	if l == AVX2 {
+		f.Go += dotReluChoice()
+	}
 	for _, p := range reductions() {
 		f.Functions = append(f.Functions, p.function(l, 1), p.function(l, reduceWide(l)))
 		if l == AVX2 {
