@@ -17,10 +17,14 @@ func (d *darts) write(n *network, g *DartsGenome) *network {
 	n.within("cells", func() {
 		reducedBefore := false
 		for i := range d.size.Cells {
-			cell, stride := &g.normal, 1
-			if d.reduces(i) {
-				cell, stride = &g.reduce, 2
+			reduce, stride := d.reduces(i), 1
+			if reduce {
+				stride = 2
 				channels *= 2
+			}
+			var cell *dartsCell // nil for a mixture of all
+			if g != nil {
+				cell = g.cell(reduce)
 			}
 			n.each(i, func() {
 				s0, s1 = s1, n.dartsCell(cell, s0, s1, channels, stride, reducedBefore)
@@ -30,6 +34,14 @@ func (d *darts) write(n *network, g *DartsGenome) *network {
 	})
 	n.head(s1, d.task.Classes)
 	return n
+}
+
+// cell returns one of the two cells.
+func (g *DartsGenome) cell(reduce bool) *dartsCell {
+	if reduce {
+		return &g.reduce
+	}
+	return &g.normal
 }
 
 // dartsCell adds a cell and returns its output.
@@ -44,6 +56,10 @@ func (n *network) dartsCell(cell *dartsCell, s0, s1 ref, channels, stride int, r
 	})
 	n.within("pre1", func() { states[1] = n.reluConvNorm(s1, channels) })
 	for node := range dartsNodes {
+		if cell == nil {
+			n.within(dartsNodeNames[node], func() { states[dartsInputs+node] = n.relaxedDartsNode(node, states[:], stride) })
+			continue
+		}
 		var terms [2]ref
 		n.within(dartsNodeNames[node], func() {
 			for i := range terms {
@@ -71,9 +87,9 @@ func (n *network) dartsOp(op dartsOp, x ref, stride int) ref {
 	}
 	switch op {
 	case dartsMaxPool:
-		return n.pool(x, maxPoolOp, window{side: 3, stride: stride})
+		return n.dartsPool(x, maxPoolOp, stride)
 	case dartsAvgPool:
-		return n.pool(x, avgPoolOp, window{side: 3, stride: stride})
+		return n.dartsPool(x, avgPoolOp, stride)
 	case dartsSep3:
 		return n.separableConv(x, window{side: 3, stride: stride})
 	case dartsSep5:
@@ -85,6 +101,15 @@ func (n *network) dartsOp(op dartsOp, x ref, stride int) ref {
 	}
 	if stride > 1 {
 		return n.factorizedReduce(x, n.at(x).c)
+	}
+	return x
+}
+
+// dartsPool is followed by a norm where it is mixed with operations that have one.
+func (n *network) dartsPool(x ref, kind opKind, stride int) ref {
+	x = n.pool(x, kind, window{side: 3, stride: stride})
+	if n.relaxed {
+		x = n.norm(x, "norm")
 	}
 	return x
 }

@@ -22,6 +22,11 @@ func (s *described) writeCells(n *network, units []unit) ref {
 	var x ref
 	n.within("stem", func() { x = s.convNorm(n, 0, channels, window{side: 3}) })
 	needed := s.needed(units)
+	if n.mixer != nil {
+		for node := range needed {
+			needed[node] = true
+		}
+	}
 	n.within("cells", func() {
 		for i := range s.size.Cells {
 			n.each(i, func() {
@@ -72,14 +77,19 @@ func (s *described) writeCell(n *network, x ref, units []unit, needed [maxDescri
 		if !needed[node] {
 			continue
 		}
-		var terms []ref
 		n.within(nodeNames[node], func() {
-			for i := range units {
-				if u := &units[i]; u.node == node && s.operations[u.op].kind != noneBlock {
-					n.within(edgeNames[u.from], func() { terms = append(terms, s.apply(n, u, states[u.from])) })
+			var y ref
+			if n.mixer != nil {
+				y = s.relaxedNode(n, node, states[:])
+			} else {
+				var terms []ref
+				for i := range units {
+					if u := &units[i]; u.node == node && s.operations[u.op].kind != noneBlock {
+						n.within(edgeNames[u.from], func() { terms = append(terms, s.apply(n, u, states[u.from])) })
+					}
 				}
+				y = n.add(terms...)
 			}
-			y := n.add(terms...)
 			if s.nodeNorm {
 				y = n.activate(n.norm(y, "norm"), s.activation)
 			}

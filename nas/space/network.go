@@ -19,6 +19,13 @@ type network struct {
 
 	naming bool // paths are wanted; pricing goes without
 	scope  string
+
+	// Of relaxed networks.
+	mixer          Mixer // nil for the network of a genome
+	candidates     []unit
+	operationNames []string
+	relaxed        bool // this is an operation of a mixture
+	last           ref  // its output; otherwise that is the last operation
 }
 
 // ref is a value of a network: the index of the operation that computes it.
@@ -31,6 +38,7 @@ type operation struct {
 	all                                       []ref
 	out                                       size
 	window, stride, padding, dilation, groups int
+	mixture                                   *mixture // of mixOp and joinOp
 }
 
 type opKind uint8
@@ -50,10 +58,12 @@ const (
 	concatOp
 	shiftOp
 	globalPoolOp
+	mixOp
+	joinOp
 )
 
 var opKindNames = [...]string{
-	"image", "conv", "linear", "norm", "relu", "relu6", "silu", "hard-swish", "max", "avg", "add", "concat", "shift", "global",
+	"image", "conv", "linear", "norm", "relu", "relu6", "silu", "hard-swish", "max", "avg", "add", "concat", "shift", "global", "mix", "join",
 }
 
 func (k opKind) weighted() bool { return k == convOp || k == linearOp || k == normOp }
@@ -101,7 +111,7 @@ func (n *network) each(i int, f func()) {
 }
 
 func (n *network) push(o operation) ref {
-	if !o.kind.weighted() && o.kind != concatOp {
+	if !o.kind.weighted() && o.kind != concatOp && o.mixture == nil {
 		for i := len(n.nodes) - 1; i > int(o.in[0]); i-- {
 			if p := &n.nodes[i]; p.kind == o.kind && p.in == o.in && p.window == o.window && p.stride == o.stride && p.padding == o.padding {
 				return ref(i)
@@ -216,6 +226,7 @@ func (n *network) facts() facts {
 	return f
 }
 
+// Mixtures have no price: a genome has none.
 func (n *network) price(o *operation, c *Cost) {
 	in := n.at(o.in[0])
 	switch o.kind {
@@ -251,19 +262,36 @@ func (n *network) price(o *operation, c *Cost) {
 
 // build registers the parameters below the scope and returns the module. The network must have been written with naming.
 func (n *network) build(s layers.Scope) layers.Module {
-	m := &networkModule{operations: n.nodes, modules: make([]layers.Module, len(n.nodes))}
+	m := &networkModule{operations: n.nodes, modules: make([]layers.Module, len(n.nodes)), mixer: n.mixer, last: ref(len(n.nodes) - 1)}
+	if n.relaxed {
+		m.last = n.last
+	}
+	if n.mixer != nil {
+		m.mixtures = map[int][]layers.Module{}
+	}
 	for i := range n.nodes {
-		m.modules[i] = n.module(&n.nodes[i], s)
+		o := &n.nodes[i]
+		if o.kind == mixOp {
+			m.mixtures[i] = o.mixture.build(n.below(s, o.path))
+			continue
+		}
+		m.modules[i] = n.module(o, s)
 	}
 	return m
+}
+
+// below returns the scope of a path.
+func (n *network) below(s layers.Scope, path string) layers.Scope {
+	for name := range strings.SplitSeq(path, ".") {
+		s = s.Sub(name)
+	}
+	return s
 }
 
 // module returns what computes an operation of one input; nil for the others.
 func (n *network) module(o *operation, s layers.Scope) layers.Module {
 	if o.kind.weighted() {
-		for name := range strings.SplitSeq(o.path, ".") {
-			s = s.Sub(name)
-		}
+		s = n.below(s, o.path)
 	}
 	in := n.at(o.in[0])
 	switch o.kind {
@@ -278,6 +306,9 @@ func (n *network) module(o *operation, s layers.Scope) layers.Module {
 		// No norm need follow that would bring the activations back to unit scale, so the first weights have to keep it.
 		return layers.NewLinearWith(s, in.c, o.out.c, layers.LinearOptions{Init: layers.KaimingNormal(layers.FanIn, layers.GainReLU)})
 	case normOp:
+		if n.relaxed {
+			return newFixedNorm(s, in.c)
+		}
 		return layers.NewBatchNorm(s, in.c)
 	case reluOp:
 		return layers.ReLU()
@@ -310,6 +341,9 @@ func shiftImage(x *autograd.Node) *autograd.Node {
 type networkModule struct {
 	operations []operation
 	modules    []layers.Module
+	mixer      Mixer
+	mixtures   map[int][]layers.Module // of each mixOp
+	last       ref
 }
 
 // Forward maps images, N x H x W x C, to logits, N x classes.
@@ -328,9 +362,17 @@ func (m *networkModule) Forward(p *layers.Pass, x *autograd.Node) *autograd.Node
 				all[j] = values[in]
 			}
 			values[i] = autograd.Concat(all...)
+		case mixOp:
+			values[i] = m.mixer.Edge(p, o.mixture.edge, values[o.in[0]], m.mixtures[i], o.mixture.stride)
+		case joinOp:
+			all := make([]*autograd.Node, len(o.all))
+			for j, in := range o.all {
+				all[j] = values[in]
+			}
+			values[i] = m.mixer.Node(p, o.mixture.edge, all)
 		default:
 			values[i] = m.modules[i].Forward(p, values[o.in[0]])
 		}
 	}
-	return values[len(values)-1]
+	return values[m.last]
 }

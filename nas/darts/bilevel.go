@@ -1,0 +1,282 @@
+package darts
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/nasbench-go/nasbench/autograd"
+	"github.com/nasbench-go/nasbench/internal/stream"
+	"github.com/nasbench-go/nasbench/kernels"
+	"github.com/nasbench-go/nasbench/layers"
+	"github.com/nasbench-go/nasbench/nas/space"
+	"github.com/nasbench-go/nasbench/tensor"
+)
+
+// bilevel is the mixture with its two optimisers.
+type bilevel struct {
+	o       *Options
+	store   *layers.Store
+	mixer   *mixer
+	weights []*layers.Parameter
+	arch    []*layers.Parameter
+
+	learn  *program // gradients of the weights
+	choose *program // of the architecture
+	both   *program // of both; nil in first order
+
+	sgd, adam layers.Optimizer
+	norm      *layers.GradNorm
+	saved     [][]float32 // weights, in second order
+	level     kernels.Level
+	archGrads []*tensor.Tensor
+
+	eigenvector *tensor.Tensor // of the Hessian for the architecture, as far as it is known
+}
+
+// program computes the loss of a batch and some of its gradients.
+type program struct {
+	*autograd.Program
+	images, labels []float32
+	loss           []float32
+	grads          []*tensor.Tensor
+	runs           uint64
+}
+
+// run computes and returns the loss.
+func (p *program) run() float64 {
+	p.Run(p.runs)
+	p.runs++
+	return float64(p.loss[0])
+}
+
+// load copies a batch in.
+func (p *program) load(images, labels []float32) {
+	copy(p.images, images)
+	copy(p.labels, labels)
+}
+
+func newBilevel(r *space.Relaxation, o *Options, batch tensor.Shape, classes int) (*bilevel, error) {
+	table, err := kernels.Active()
+	if err != nil {
+		return nil, err
+	}
+	b := &bilevel{o: o, level: table.Level, store: layers.NewStore(stream.Seed(o.Seed, "darts weights"))}
+	b.mixer = newMixer(b.store.Root(), r, o)
+	b.mixer.set(o, 0)
+	if c := r.Size.Channels; c%o.Partial != 0 {
+		return nil, fmt.Errorf("darts: %d channels of the mixture do not divide by %d", c, o.Partial)
+	}
+	module := r.Build(b.store.Root(), b.mixer)
+	pass := &layers.Pass{Graph: autograd.NewGraph(), Training: true}
+	images := pass.Graph.Input("images", batch...)
+	labels := pass.Graph.Input("labels", batch[0])
+	var loss *autograd.Node
+	err = autograd.Build(func() error {
+		logits := module.Forward(pass, images)
+		if want := (tensor.Shape{batch[0], classes}); !logits.Shape().Equal(want) {
+			return fmt.Errorf("darts: the mixture gives %v, want logits %v", logits.Shape(), want)
+		}
+		loss = autograd.CrossEntropy(logits, labels, 0)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	simple, err := autograd.Simplify(loss)
+	if err != nil {
+		return nil, err
+	}
+	pass.Graph = simple.Graph
+	loss, images, labels = simple.Node(loss), simple.Node(images), simple.Node(labels)
+	weightGrads, err := b.differentiate(pass, loss, false)
+	if err != nil {
+		return nil, err
+	}
+	archGrads, err := b.differentiate(pass, loss, true)
+	if err != nil {
+		return nil, err
+	}
+	compile := func(grads ...*autograd.Node) (*program, error) {
+		p, err := autograd.Compile(autograd.Options{
+			Outputs: append([]*autograd.Node{loss}, grads...), Threads: o.Threads, Table: table, MaxBytes: o.MaxMemory,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("darts: %w", err)
+		}
+		out := &program{Program: p, images: p.Tensor(images).Data(), labels: p.Tensor(labels).Data(), loss: p.Tensor(loss).Data()}
+		for _, g := range grads {
+			out.grads = append(out.grads, p.Tensor(g))
+		}
+		return out, nil
+	}
+	if b.learn, err = compile(weightGrads...); err != nil {
+		return nil, err
+	}
+	if b.choose, err = compile(archGrads...); err != nil {
+		return nil, err
+	}
+	if o.SecondOrder {
+		if b.both, err = compile(append(weightGrads, archGrads...)...); err != nil {
+			return nil, err
+		}
+		for _, p := range b.weights {
+			b.saved = append(b.saved, make([]float32, p.Value.Len()))
+		}
+	}
+	for _, p := range b.arch {
+		b.archGrads = append(b.archGrads, tensor.New(p.Value.Shape()...))
+	}
+	b.eigenvector = b.newEigenvector()
+	b.norm = layers.NewGradNorm(b.learn.grads, table, o.Threads)
+	if b.sgd, err = (layers.SGD{Momentum: o.Momentum, WeightDecay: o.WeightDecay}).New(b.weights, table, o.Threads); err != nil {
+		return nil, err
+	}
+	// Decay is added to the gradient, not decoupled, as in the paper.
+	b.adam, err = layers.AdamW{Beta1: 0.5, Beta2: 0.999}.New(b.arch, table, o.Threads)
+	return b, err
+}
+
+// differentiate adds the gradients of the architecture, or of the weights. Parameters that the loss does not depend on are
+// left alone.
+func (b *bilevel) differentiate(pass *layers.Pass, loss *autograd.Node, arch bool) ([]*autograd.Node, error) {
+	var params []*layers.Parameter
+	var variables []*autograd.Node
+	for _, p := range b.store.Trainable() {
+		if isArch(p) == arch {
+			params = append(params, p)
+			variables = append(variables, pass.Param(p))
+		}
+	}
+	all, err := autograd.Grad(loss, variables)
+	if err != nil {
+		return nil, err
+	}
+	var grads []*autograd.Node
+	for i, g := range all {
+		if g == nil {
+			continue
+		}
+		grads = append(grads, g)
+		if arch {
+			b.arch = append(b.arch, params[i])
+		} else {
+			b.weights = append(b.weights, params[i])
+		}
+	}
+	return grads, nil
+}
+
+// teachWeights makes one step of the weights on the batch that is loaded in learn, and returns its loss.
+func (b *bilevel) teachWeights(rate float64) (float64, error) {
+	loss := b.learn.run()
+	norm := b.norm.Compute()
+	if !finite(loss) || !finite(norm) {
+		return loss, fmt.Errorf("darts: the search diverged: loss %g, norm of the gradients %g; a lower learning rate may help", loss, norm)
+	}
+	b.sgd.Step(rate, layers.ClipScale(norm, b.o.ClipNorm), b.learn.grads)
+	return loss, nil
+}
+
+// teachArch makes one step of the architecture and returns the loss of its batch, which is loaded in choose, or in both
+// in second order; then the batch of the weights is loaded in learn.
+func (b *bilevel) teachArch(rate float64) (float64, error) {
+	loss, err := b.archGradient(rate)
+	if err != nil {
+		return loss, err
+	}
+	for i, p := range b.arch {
+		g := b.archGrads[i].Data()
+		for j, a := range p.Value.Data() {
+			g[j] += float32(b.o.AlphaDecay) * a
+		}
+	}
+	b.adam.Step(b.o.AlphaRate, 1, b.archGrads)
+	return loss, nil
+}
+
+// archGradient fills archGrads. rate is that of the weights.
+func (b *bilevel) archGradient(rate float64) (loss float64, err error) {
+	if b.o.SecondOrder {
+		loss = b.unrolledGradient(rate)
+	} else {
+		loss = b.choose.run()
+		for i, g := range b.choose.grads {
+			copy(b.archGrads[i].Data(), g.Data())
+		}
+	}
+	for _, g := range b.archGrads {
+		for _, v := range g.Data() {
+			if !finite(float64(v)) {
+				return loss, fmt.Errorf("darts: the search diverged: gradient %g of an alpha, loss %g; a lower learning rate may help", v, loss)
+			}
+		}
+	}
+	return loss, nil
+}
+
+// unrolledGradient is the gradient of L_val(w', alpha) with w' = w - rate*(momentum*v + dL_train/dw + decay*w), the weights after
+// their next step: that of alpha itself less rate times the product of the mixed second derivative of L_train with the gradient
+// for w'. The product is a difference of two gradients, at w plus and minus a small step along that gradient (equation 8; the step is
+// that of section 2.3).
+func (b *bilevel) unrolledGradient(rate float64) float64 {
+	b.learn.run()
+	velocity := b.sgd.State()
+	for i, p := range b.weights {
+		w, v, g := p.Value.Data(), velocity[i].Value.Data(), b.learn.grads[i].Data()
+		copy(b.saved[i], w)
+		decay := float32(0)
+		if p.Kind == layers.Weight {
+			decay = float32(b.o.WeightDecay)
+		}
+		for j := range w {
+			w[j] -= float32(rate) * (float32(b.o.Momentum)*v[j] + g[j] + decay*w[j])
+		}
+	}
+	loss := b.both.run()
+	n := len(b.weights)
+	direction := b.both.grads[:n]
+	for i, g := range b.both.grads[n:] {
+		copy(b.archGrads[i].Data(), g.Data())
+	}
+	norm := 0.0
+	for _, g := range direction {
+		for _, v := range g.Data() {
+			norm += float64(v) * float64(v)
+		}
+	}
+	if norm = math.Sqrt(norm); norm == 0 || !finite(norm) {
+		b.step(direction, 0)
+		return loss
+	}
+	epsilon := 0.01 / norm
+	copy(b.choose.images, b.learn.images)
+	copy(b.choose.labels, b.learn.labels)
+	for _, sign := range []float64{1, -1} {
+		b.step(direction, sign*epsilon)
+		b.choose.run()
+		for i, g := range b.choose.grads {
+			into := b.archGrads[i].Data()
+			for j, v := range g.Data() {
+				into[j] -= float32(rate * sign * float64(v) / (2 * epsilon))
+			}
+		}
+	}
+	b.step(direction, 0)
+	return loss
+}
+
+// step puts the weights where they were saved, plus so much of a direction.
+func (b *bilevel) step(direction []*tensor.Tensor, by float64) {
+	for i, p := range b.weights {
+		w, d := p.Value.Data(), direction[i].Data()
+		copy(w, b.saved[i])
+		if by == 0 {
+			continue
+		}
+		for j := range w {
+			w[j] += float32(by * float64(d[j]))
+		}
+	}
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -1,0 +1,115 @@
+package darts
+
+import (
+	"math"
+
+	"github.com/nasbench-go/nasbench/internal/stream"
+	"github.com/nasbench-go/nasbench/tensor"
+)
+
+// Iterations of the first estimate, and of each that goes on from the vector of the one before.
+const (
+	firstIterations = 6
+	laterIterations = 2
+)
+
+// hessianStep is the length of the difference along a unit vector; alphas are of order one.
+const hessianStep = 1e-2
+
+// newEigenvector returns a vector to begin with, of as many elements as the architecture has.
+func (b *bilevel) newEigenvector() *tensor.Tensor {
+	n := 0
+	for _, p := range b.arch {
+		n += p.Value.Len()
+	}
+	v := tensor.New(n)
+	rng := stream.New(b.o.Seed, "darts eigenvalue")
+	for i := range v.Data() {
+		v.Data()[i] = float32(rng.NormFloat64())
+	}
+	return v
+}
+
+// eigenvalue estimates the eigenvalue of largest size of the Hessian of the loss for the architecture, on the batch that
+// is loaded in choose. It iterates products of the Hessian with the eigenvector, each a difference of two gradients.
+func (b *bilevel) eigenvalue(iterations int) float64 {
+	v := b.eigenvector.Data()
+	var at []float32
+	for _, p := range b.arch {
+		at = append(at, p.Value.Data()...)
+	}
+	product := make([]float64, len(v))
+	set := func(by float64) {
+		k := 0
+		for _, p := range b.arch {
+			for j := range p.Value.Data() {
+				p.Value.Data()[j] = float32(float64(at[k]) + by*float64(v[k]))
+				k++
+			}
+		}
+	}
+	lambda := 0.0
+	for range iterations {
+		norm := 0.0
+		for _, x := range v {
+			norm += float64(x) * float64(x)
+		}
+		if norm = math.Sqrt(norm); norm == 0 || !finite(norm) {
+			break
+		}
+		for k := range v {
+			v[k] = float32(float64(v[k]) / norm)
+		}
+		clear(product)
+		for _, sign := range []float64{1, -1} {
+			set(sign * hessianStep)
+			b.choose.run()
+			k := 0
+			for _, g := range b.choose.grads {
+				for _, x := range g.Data() {
+					product[k] += sign * float64(x) / (2 * hessianStep)
+					k++
+				}
+			}
+		}
+		lambda = 0
+		for k := range v {
+			lambda += float64(v[k]) * product[k]
+		}
+		for k := range v {
+			v[k] = float32(product[k])
+		}
+	}
+	k := 0
+	for _, p := range b.arch {
+		k += copy(p.Value.Data(), at[k:])
+	}
+	return lambda
+}
+
+// The rule for stopping (Zela et al. 2020, section 4.3): the mean over a window of eigenvalues has risen by more than
+// a third since so many points before.
+const (
+	eigenvalueWindow = 3
+	eigenvalueBack   = 4
+	eigenvalueRatio  = 0.75
+)
+
+// collapsing returns the point to go back to if the eigenvalues of the trajectory, from its first point with alphas that
+// move on, rise too fast.
+func collapsing(trajectory []Point, first int) (back int, stop bool) {
+	now := len(trajectory) - 1
+	back = now - eigenvalueBack
+	if back-eigenvalueWindow+1 < first {
+		return 0, false
+	}
+	mean := func(last int) float64 {
+		sum := 0.0
+		for _, p := range trajectory[last-eigenvalueWindow+1 : last+1] {
+			sum += p.Eigenvalue / eigenvalueWindow
+		}
+		return sum
+	}
+	before, after := mean(back), mean(now)
+	return back, before > 0 && after > 0 && before/after < eigenvalueRatio
+}
