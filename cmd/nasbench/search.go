@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
 	"time"
@@ -43,6 +44,7 @@ type searchOptions struct {
 	boundFlags
 	recipeFlags
 	profileFlags
+	darts        dartsFlags
 	strategyName string
 	trials       int
 	time         time.Duration
@@ -65,7 +67,7 @@ func searchSettings() []string {
 	return append([]string{
 		"space", "channels", "cells", "reductions", "strategy", "dataset", "image-size", "train-samples", "validation", "epochs", "seed",
 		"max-flops", "max-params", "min-params", "max-activation", "max-channels",
-	}, recipeFlagNames()...)
+	}, append(recipeFlagNames(), dartsFlagNames()...)...)
 }
 
 func (a *app) newSearch() *cobra.Command {
@@ -108,6 +110,7 @@ With --json, standard output has one JSON object per trial, in the order of tria
 	flags.Var(intValue{p: &o.finalEpochs, min: 0}, "final-epochs", "epochs of the final training of the best; fewer if the time is short (0: no final training)")
 	o.boundFlags.add(flags)
 	o.recipeFlags.add(flags)
+	o.darts.add(flags)
 	flags.Var(intValue{p: &o.threads, min: 0, max: maxThreads}, "threads", "threads of each trial (0: 1)")
 	flags.Var(intValue{p: &o.workers, min: 0, max: maxThreads}, "workers", "trials that run at the same time (0: as many as the CPUs allow)")
 	flags.StringVar(&o.studyFile, "study", "", "record the search in `FILE`, or go on with it (default a new file in the user's data folder)")
@@ -194,6 +197,9 @@ func (o *searchOptions) check() error {
 	if err := known("strategy", o.strategyName, strategyNames()); err != nil {
 		return err
 	}
+	if o.trials == 0 && o.time == 0 && o.strategyName == dartsStrategy {
+		o.trials = 1 // the one that is found, however long that takes
+	}
 	if o.trials == 0 && o.time == 0 {
 		o.time = defaultTime
 	}
@@ -229,6 +235,9 @@ func (s *session) goOn() error {
 // settings are all that decides the results of the search.
 func (s *session) settings() study.Settings {
 	settings := settingsOf(s.flags, searchSettings())
+	if s.strategyName != dartsStrategy {
+		maps.DeleteFunc(settings, func(name, _ string) bool { return isDartsFlag(name) })
+	}
 	settings[levelSetting] = s.level.String()
 	if d := s.spaceDigest(); d != "" {
 		settings[spaceSetting] = d
@@ -262,6 +271,9 @@ func (s *session) prepare() (err error) {
 	if s.space, err = s.openSpace(task, s.constraints()); err != nil {
 		return err
 	}
+	if s.strategyName == dartsStrategy {
+		return s.checkDarts() // the strategy comes when there is something to propose
+	}
 	if s.strategy, err = strategy.New(s.strategyName, strategy.Options{Space: s.space, Seed: s.seed}); err != nil {
 		return &usageError{err}
 	}
@@ -271,6 +283,9 @@ func (s *session) prepare() (err error) {
 // proposes returns an error if the strategy will have nothing to propose, so that such a search leaves
 // nothing behind. It asks another strategy of the same kind and seed: the one of the search must not have been asked before.
 func (s *session) proposes() error {
+	if s.strategyName == dartsStrategy {
+		return nil
+	}
 	other, err := strategy.New(s.strategyName, strategy.Options{Space: s.space, Seed: s.seed})
 	if err == nil {
 		_, err = other.Ask(max(other.Round(), 1))
@@ -288,6 +303,11 @@ func (s *session) run(ctx context.Context) error {
 		return err
 	}
 	s.announce(len(recorded))
+	if s.strategyName == dartsStrategy {
+		if err := s.relax(ctx); err != nil {
+			return err
+		}
+	}
 	e, err := evaluator.New(evaluator.Options{
 		Space: s.space, Data: s.data, Recipe: s.recipe, Workers: s.workers, Threads: s.threads,
 		MaxMemory: trainingMemory(s.workers),
@@ -371,7 +391,7 @@ func (s *session) announce(recorded int) {
 		budget += formatTime(s.time)
 	}
 	s.display.line("search: space %s, strategy %s, data set %s (%d images to train, %d to compare), %s, %s of %s, %s kernels",
-		s.space.Name(), s.strategy.Name(), s.datasetName, s.data.Train.Len(), s.data.Validation.Len(), budget, plural(s.workers, "worker"), plural(s.threads, "thread"), s.level)
+		s.space.Name(), s.strategyName, s.datasetName, s.data.Train.Len(), s.data.Validation.Len(), budget, plural(s.workers, "worker"), plural(s.threads, "thread"), s.level)
 	switch {
 	case recorded > 0:
 		s.display.line("study: %s, name %q, goes on after %s", s.file.Path(), s.studyName, plural(recorded, "trial"))
@@ -445,7 +465,7 @@ func (s *session) goOnCommand(stop study.Stop) string {
 	args := []string{"search", "--study", s.file.Path()}
 	args = append(args, flagsNotDefault(s.flags, "name", "data-dir", "final-epochs")...)
 	trials, limit := s.trials, s.time
-	if stop == study.StopTrials {
+	if stop == study.StopTrials && s.strategyName != dartsStrategy {
 		trials *= 2
 	}
 	if trials > 0 {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"runtime"
 	"strings"
@@ -348,4 +349,58 @@ func TestASpaceFromAFile(t *testing.T) {
 	write(strings.Replace(text, "[2, 4]", "[2, x]", 1))
 	wantOneLine(t, nasbench(t, nil, args[:3]...), exitUsage, `mine.yaml:5: conv: channels: want a whole number, not "x"`)
 	wantOneLine(t, nasbench(t, nil, "search", "--space", filepath.Join(dir, "none.yaml")), exitUsage, "--space: ")
+}
+
+func TestSearchByGradients(t *testing.T) {
+	dir := t.TempDir()
+	args := func(study string, more ...string) []string {
+		return append([]string{
+			"search", "--strategy", "darts", "--space", "seed-cell", "--channels", "2", "--cells", "2", "--darts-channels", "2", "--darts-cells", "2",
+			"--darts-epochs", "1", "--darts-batch", "16", "--train-samples", "200", "--final-epochs", "0", "--json", "--quiet", "--study", filepath.Join(dir, study),
+		}, more...)
+	}
+	first := objects(t, succeed(t, args("a.db")...).stdout)
+	kinds := map[any]int{}
+	var found, trial any
+	for _, o := range first {
+		kinds[o["type"]]++
+		switch o["type"] {
+		case "darts":
+			found = o["genome"]
+		case "trial":
+			trial = o["genome"]
+		}
+	}
+	if kinds["darts"] != 4 || kinds["trial"] != 1 || kinds["summary"] != 1 || found == nil || found != trial {
+		t.Errorf("objects %v, found %v, tried %v", kinds, found, trial)
+	}
+	// Again with other workers, from the record, and with what the mixture left behind gone.
+	for _, c := range []struct {
+		study   string
+		workers string
+		forget  bool
+	}{{"b.db", "3", false}, {"a.db", "1", false}, {"a.db", "2", true}} {
+		if c.forget {
+			if err := os.Remove(filepath.Join(dir, c.study+".search.darts")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		again := objects(t, succeed(t, args(c.study, "--workers", c.workers)...).stdout)
+		for i := range first {
+			for _, name := range []string{"genome", "alphas", "metrics", "entropy", "eigenvalue"} {
+				if !reflect.DeepEqual(again[i][name], first[i][name]) {
+					t.Errorf("%+v: %s of object %d is %v, was %v", c, name, i, again[i][name], first[i][name])
+				}
+			}
+		}
+	}
+	wantOneLine(t, nasbench(t, nil, args("a.db", "--darts-order", "2")...), exitUsage, "darts-order was 1, now 2")
+	for want, more := range map[string][]string{
+		"space chain has no edges":                                    {"search", "--strategy", "darts", "--space", "chain"},
+		"--darts-partial 3 does not divide the 8":                     {"search", "--strategy", "darts", "--space", "seed-cell", "--darts-partial", "3"},
+		`--darts-order "3": must be at most 2`:                        {"search", "--darts-order", "3"},
+		`--darts-max-skips "0": must be at least 1, or auto, or none`: {"search", "--darts-max-skips", "0"},
+	} {
+		wantOneLine(t, nasbench(t, nil, append(more, "--study", filepath.Join(dir, "new.db"))...), exitUsage, want)
+	}
 }

@@ -263,7 +263,11 @@ func (s *described) Relax(size Size) (*Relaxation, error) {
 	if s.kind == chainKind {
 		return nil, fmt.Errorf("space %s: a chain has no cells whose operations could be mixed", s.name)
 	}
-	size, err := size.or(s.name, Size{Channels: 8, Cells: 3, Reductions: 2}, true)
+	defaults := Size{Channels: 8, Cells: 3, Reductions: 2}
+	if size.Cells > 0 {
+		defaults.Reductions = min(defaults.Reductions, size.Cells-1)
+	}
+	size, err := size.or(s.name, defaults, true)
 	if err != nil {
 		return nil, err
 	}

@@ -53,3 +53,15 @@ func TestConformance(t *testing.T) {
 		}
 	}
 }
+
+// TestGivenConforms holds the strategy of a list to the same rules.
+func TestGivenConforms(t *testing.T) {
+	s, err := space.New("chain", space.Task{Height: 8, Width: 8, Channels: 1, Classes: 3}, space.Constraints{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	strategytest.Run(t, strategytest.Options{Space: s, New: func(o strategy.Options) (strategy.Strategy, error) {
+		list, err := strategy.NewRandom(o).Ask(40)
+		return strategy.NewGiven("list", list), err
+	}})
+}
