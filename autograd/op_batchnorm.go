@@ -153,20 +153,28 @@ func (b *batchNorm) Shape(in []tensor.Shape) tensor.Shape {
 func (*batchNorm) Work(in []tensor.Shape, out tensor.Shape) Work {
 	return flops(2*out.Elements(), in, out)
 }
+func (*batchNorm) InPlace() []int                                  { return []int{0} }
 func (*batchNorm) Workspace(in []tensor.Shape, _ tensor.Shape) int { return in[1].Elements() }
 
-func (b *batchNorm) Emit(e *Emitter) {
-	x, gamma, beta, mean, variance := e.In(0), e.In(1), e.In(2), e.In(3), e.In(4)
-	y, scale, normalize := e.Out(), e.workspace, e.Table.Normalize
-	c, eps := len(gamma), b.epsilon
+func (b *batchNorm) Emit(e *Emitter) { b.emit(e, e.Table.Normalize) }
+
+func (b *batchNorm) emit(e *Emitter, normalize func(y, x, mean, scale, shift []float32, rows, c int)) {
+	x, y, beta, mean, scale := e.In(0), e.Out(), e.In(2), e.In(3), b.scale(e)
+	c := len(scale)
+	e.Rows(e.OutShape().Rows(), c, func(lo, hi int) {
+		normalize(y[lo*c:hi*c], x[lo*c:hi*c], mean, scale, beta, hi-lo, c)
+	})
+}
+
+// scale adds a step that computes the scale of every channel into the workspace.
+func (b *batchNorm) scale(e *Emitter) []float32 {
+	gamma, variance, scale, eps := e.In(1), e.In(4), e.workspace, b.epsilon
 	e.Step(1, func(int, []float32) {
 		for j := range scale {
 			scale[j] = gamma[j] * invStd(variance[j], eps)
 		}
 	})
-	e.Rows(e.OutShape().Rows(), c, func(lo, hi int) {
-		normalize(y[lo*c:hi*c], x[lo*c:hi*c], mean, scale, beta, hi-lo, c)
-	})
+	return scale
 }
 
 func invStd(variance, epsilon float32) float32 {
@@ -180,54 +188,160 @@ func (b *batchNorm) Grad(n, dy *Node) []*Node {
 	return []*Node{dx, row(sums, 1), row(sums, 0), nil, nil}
 }
 
-// batchNormReduce returns the gradients of beta and of gamma: 2, C.
-type batchNormReduce struct {
+// batchNormFused is a batchNorm whose result goes through a sum with input 5, a ReLU, or both. Compile makes it.
+type batchNormFused struct {
 	noGrad
-	b batchNorm
+	b         batchNorm
+	add, relu bool
 }
 
-func (*batchNormReduce) Name() string { return "batch_norm_reduce" }
+func (f *batchNormFused) Name() string {
+	name := f.b.Name()
+	if f.add {
+		name += "_add"
+	}
+	if f.relu {
+		name += "_relu"
+	}
+	return name
+}
+
+func (f *batchNormFused) Shape(in []tensor.Shape) tensor.Shape {
+	if f.add && !in[5].Equal(in[0]) {
+		misuse(f.Name(), in, "the summands differ in shape")
+	}
+	return f.b.Shape(in[:5])
+}
+
+func (f *batchNormFused) Work(in []tensor.Shape, out tensor.Shape) Work {
+	n := 2
+	if f.add {
+		n++
+	}
+	if f.relu {
+		n++
+	}
+	return flops(n*out.Elements(), in, out)
+}
+
+func (f *batchNormFused) Workspace(in []tensor.Shape, out tensor.Shape) int {
+	return f.b.Workspace(in, out)
+}
+
+func (f *batchNormFused) InPlace() []int {
+	if f.add {
+		return []int{0, 5}
+	}
+	return []int{0}
+}
+
+func (f *batchNormFused) Emit(e *Emitter) {
+	if !f.add {
+		f.b.emit(e, e.Table.NormalizeReLU)
+		return
+	}
+	normalize := e.Table.NormalizeAdd
+	if f.relu {
+		normalize = e.Table.NormalizeAddReLU
+	}
+	x, y, beta, mean, residual, scale := e.In(0), e.Out(), e.In(2), e.In(3), e.In(5), f.b.scale(e)
+	c := len(scale)
+	e.Rows(e.OutShape().Rows(), c, func(lo, hi int) {
+		normalize(y[lo*c:hi*c], x[lo*c:hi*c], residual[lo*c:hi*c], mean, scale, beta, hi-lo, c)
+	})
+}
+
+// batchNormReduce returns the gradients of beta and of gamma: 2, C. With relu, dy is the gradient for a ReLU of the normalised
+// x, and inputs 4 and 5 are gamma and beta.
+type batchNormReduce struct {
+	noGrad
+	b    batchNorm
+	relu bool
+}
+
+func (r *batchNormReduce) Name() string {
+	if r.relu {
+		return "batch_norm_relu_reduce"
+	}
+	return "batch_norm_reduce"
+}
 func (*batchNormReduce) Shape(in []tensor.Shape) tensor.Shape {
 	return tensor.Shape{2, in[0].Last()}
 }
-func (*batchNormReduce) Work(in []tensor.Shape, out tensor.Shape) Work {
-	return flops(4*in[0].Elements(), in, out)
+func (r *batchNormReduce) Work(in []tensor.Shape, out tensor.Shape) Work {
+	n := 4
+	if r.relu {
+		n += 5 // the normalised value, its sign, and what that passes
+	}
+	return flops(n*in[0].Elements(), in, out)
 }
-func (*batchNormReduce) Workspace(in []tensor.Shape, out tensor.Shape) int {
-	return (channelParts(in[0]) - 1) * out.Elements()
+
+// Workspace holds the partial results, then the scale of every channel.
+func (r *batchNormReduce) Workspace(in []tensor.Shape, out tensor.Shape) int {
+	n := (channelParts(in[0]) - 1) * out.Elements()
+	if r.relu {
+		n += in[0].Last()
+	}
+	return n
 }
 
 func (r *batchNormReduce) Emit(e *Emitter) {
 	dy, x, mean, variance, out := e.In(0), e.In(1), e.In(2), e.In(3), e.Out()
-	dot, c := e.Table.ChannelDot, len(mean)
-	e.Reduce(e.InShape(0).Rows(), channelParts(e.InShape(0)), func(_, lo, hi int, dst, _ []float32) {
-		dot(dst[:c], dst[c:], dy[lo*c:hi*c], x[lo*c:hi*c], mean, hi-lo, c)
+	c, eps, parts := len(mean), r.b.epsilon, channelParts(e.InShape(0))
+	var reduce func(sum, product, dy, x []float32, rows int)
+	if r.relu {
+		gamma, beta, scale, dot := e.In(4), e.In(5), e.workspace[(parts-1)*2*c:], e.Table.ChannelDotReLU
+		e.Step(1, func(int, []float32) {
+			for j := range scale {
+				scale[j] = gamma[j] * invStd(variance[j], eps)
+			}
+		})
+		reduce = func(sum, product, dy, x []float32, rows int) {
+			dot(sum, product, dy, x, mean, scale, beta, rows, c)
+		}
+	} else {
+		dot := e.Table.ChannelDot
+		reduce = func(sum, product, dy, x []float32, rows int) { dot(sum, product, dy, x, mean, rows, c) }
+	}
+	e.Reduce(e.InShape(0).Rows(), parts, func(_, lo, hi int, dst, _ []float32) {
+		reduce(dst[:c], dst[c:], dy[lo*c:hi*c], x[lo*c:hi*c], hi-lo)
 	})
 	e.Step(1, func(int, []float32) {
 		for j, v := range variance {
-			out[c+j] *= invStd(v, r.b.epsilon)
+			out[c+j] *= invStd(v, eps)
 		}
 	})
 }
 
 // batchNormGrad is the gradient for x. In training, with n rows and xhat the normalised input, it is
-// gamma*invstd*(dy - dbeta/n - xhat*dgamma/n); in inference gamma*invstd*dy.
+// gamma*invstd*(dy - dbeta/n - xhat*dgamma/n); in inference gamma*invstd*dy. With relu, dy is the gradient for a ReLU of the normalised
+// x, and input 6 is beta.
 type batchNormGrad struct {
 	noGrad
-	b batchNorm
+	b    batchNorm
+	relu bool
 }
 
-func (*batchNormGrad) Name() string                         { return "batch_norm_grad" }
+func (g *batchNormGrad) Name() string {
+	if g.relu {
+		return "batch_norm_relu_grad"
+	}
+	return "batch_norm_grad"
+}
 func (*batchNormGrad) Shape(in []tensor.Shape) tensor.Shape { return in[0] }
 func (*batchNormGrad) InPlace() []int                       { return []int{0, 1} }
-func (*batchNormGrad) Work(in []tensor.Shape, out tensor.Shape) Work {
-	return flops(5*out.Elements(), in, out)
+func (g *batchNormGrad) Work(in []tensor.Shape, out tensor.Shape) Work {
+	n := 5
+	if g.relu {
+		n += 5
+	}
+	return flops(n*out.Elements(), in, out)
 }
 func (*batchNormGrad) Workspace(in []tensor.Shape, _ tensor.Shape) int { return 3 * in[2].Elements() }
 
 func (g *batchNormGrad) Emit(e *Emitter) {
 	dy, x, gamma, mean, variance, sums := e.In(0), e.In(1), e.In(2), e.In(3), e.In(4), e.In(5)
-	dx, combine, c := e.Out(), e.Table.ChannelCombine, len(gamma)
+	dx, c := e.Out(), len(gamma)
 	rows := e.InShape(0).Rows()
 	a, b, d := e.workspace[:c], e.workspace[c:2*c], e.workspace[2*c:]
 	e.Step(1, func(int, []float32) {
@@ -240,6 +354,14 @@ func (g *batchNormGrad) Emit(e *Emitter) {
 			}
 		}
 	})
+	if g.relu {
+		beta, combine := e.In(6), e.Table.ChannelCombineReLU
+		e.Rows(rows, c, func(lo, hi int) { // a is the scale of the normalisation too
+			combine(dx[lo*c:hi*c], dy[lo*c:hi*c], x[lo*c:hi*c], mean, a, beta, a, b, d, hi-lo, c)
+		})
+		return
+	}
+	combine := e.Table.ChannelCombine
 	e.Rows(rows, c, func(lo, hi int) {
 		combine(dx[lo*c:hi*c], dy[lo*c:hi*c], x[lo*c:hi*c], mean, a, b, d, hi-lo, c)
 	})
@@ -261,7 +383,33 @@ func (*batchNorm) Cases() []Case {
 					BatchNormOptions{Training: training})
 			}}
 	}
+	// Compile fuses what follows. The shifts keep every channel clear of the kink, half of them on either side.
+	relu := func(name string, training, residual bool) Case {
+		x := tensor.Shape{3, 4, 4, 6}
+		c := norm(name, training, x)
+		plain := c.Build
+		if residual {
+			c.Inputs = append(c.Inputs, CaseInput{Shape: x})
+		}
+		c.Build = func(in []*Node) *Node {
+			g := in[0].Graph()
+			small, apart := tensor.Full(0.1, 6), tensor.New(6)
+			for i := range apart.Data() {
+				apart.Data()[i] = float32(i%2*6 - 3)
+			}
+			gamma, beta := Mul(in[1], g.Constant(small)), Add(Mul(in[2], g.Constant(small)), g.Constant(apart))
+			y := plain([]*Node{in[0], gamma, beta})
+			if residual {
+				y = Add(scaleBy(in[3], 0.25), y)
+			}
+			return ReLU(y)
+		}
+		return c
+	}
 	return []Case{
+		relu("training, ReLU", true, false),
+		relu("training, sum and ReLU", true, true),
+		relu("inference, ReLU", false, false),
 		norm("training, image", true, tensor.Shape{3, 4, 4, 5}),
 		norm("training, matrix", true, tensor.Shape{7, 3}),
 		norm("inference, image", false, tensor.Shape{2, 3, 3, 4}),

@@ -17,6 +17,10 @@ type Options struct {
 	Table   *kernels.Table   // nil takes the table that kernels.Active chooses
 	Seed    uint64           // of the random masks
 
+	// Unfused runs every node of the graph on its own. Otherwise Compile replaces groups of nodes by single
+	// operations that give the same values with less memory traffic.
+	Unfused bool
+
 	// MaxBytes bounds the planned memory, inputs included; 0 means no bound.
 	MaxBytes int64
 }
@@ -71,12 +75,17 @@ func Compile(o Options) (*Program, error) {
 		}
 		o.Table = t
 	}
-	schedule := needed(o.Outputs)
+	schedule, outputs := needed(o.Outputs), o.Outputs
+	var replaced map[*Node]*Node
+	if !o.Unfused {
+		schedule, replaced = fuse(schedule, outputs)
+		outputs = renamed(outputs, replaced)
+	}
 	p := &Program{
 		threads:  o.Threads,
 		tensors:  make(map[*Node]*tensor.Tensor, len(schedule)),
 		schedule: schedule,
-		plan:     planMemory(schedule, o.Outputs),
+		plan:     planMemory(schedule, outputs),
 	}
 	if need := p.ArenaBytes() + inputBytes(schedule); o.MaxBytes > 0 && need > o.MaxBytes {
 		return nil, &MemoryError{need, o.MaxBytes}
@@ -86,6 +95,9 @@ func Compile(o Options) (*Program, error) {
 		if err := p.bind(n, arena); err != nil {
 			return nil, err
 		}
+	}
+	for n, m := range replaced {
+		p.tensors[n] = p.tensors[m]
 	}
 	scratch := 0
 	err := Build(func() error {
@@ -198,5 +210,6 @@ func (p *Program) Work() Work {
 	return sum
 }
 
-// Nodes returns the nodes that the program computes, in the order in which they run.
+// Nodes returns the nodes that the program computes, in the order in which they run. Those that Compile fused
+// stand for nodes of the graph but do not belong to it.
 func (p *Program) Nodes() []*Node { return p.schedule }

@@ -23,8 +23,8 @@ func compile(t *testing.T, outputs ...*Node) *Program {
 // its own memory.
 func TestMemoryReuseDoesNotChangeValues(t *testing.T) {
 	eachCase(t, func(t *testing.T, c Case) {
-		in := newInstance(t, c, Options{})
-		all, err := Compile(Options{Outputs: in.both.Nodes(), Seed: 5})
+		in := newInstance(t, c, Options{Unfused: true})
+		all, err := Compile(Options{Outputs: in.both.Nodes(), Seed: 5, Unfused: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -29,9 +29,12 @@ func randomGraph(rng *rand.Rand, nodes int) (loss, x *Node, variables []*Node) {
 	x = g.Input("x", shape...)
 	states := []*Node{x, variable(shape...)}
 	pick := func() *Node { return states[rng.IntN(len(states))] }
+	norm := func(x *Node) *Node {
+		return BatchNorm(x, variable(c), variable(c), g.Variable("mean", tensor.New(c)), g.Variable("var", tensor.New(c)), BatchNormOptions{Training: true})
+	}
 	for range nodes {
 		var y *Node
-		switch a := pick(); rng.IntN(16) {
+		switch a := pick(); rng.IntN(18) {
 		case 0:
 			y = Add(a, pick())
 		case 1:
@@ -49,7 +52,7 @@ func randomGraph(rng *rand.Rand, nodes int) (loss, x *Node, variables []*Node) {
 		case 7:
 			y = Linear(a, variable(c, c))
 		case 8:
-			y = BatchNorm(a, variable(c), variable(c), g.Variable("mean", tensor.New(c)), g.Variable("var", tensor.New(c)), BatchNormOptions{Training: true})
+			y = norm(a)
 		case 9:
 			y = MaxPool2D(a, PoolOptions{Window: Both(3), Stride: Both(1), Padding: Both(1)})
 		case 10:
@@ -65,6 +68,10 @@ func randomGraph(rng *rand.Rand, nodes int) (loss, x *Node, variables []*Node) {
 			y = Slice(Pad(a, []int{0, 1, 0, 0}, []int{0, 0, 1, 0}), []int{0, 0, 1, 0}, []int{n, side, side + 1, c})
 		case 15:
 			y = Add(a, Mean(a, 1, 2, 3, 0))
+		case 16:
+			y = ReLU(norm(a))
+		case 17:
+			y = ReLU(Add(pick(), norm(a)))
 		}
 		states = append(states, y)
 	}
@@ -87,8 +94,8 @@ func TestMemoryReuseInRandomGraphs(t *testing.T) {
 				outputs = append(outputs, g)
 			}
 		}
-		lean := compile(t, outputs...)
-		rich := compile(t, lean.Nodes()...)
+		lean := unfused(t, outputs...)
+		rich := unfused(t, lean.Nodes()...)
 		for _, p := range []*Program{lean, rich} {
 			if in := p.Tensor(x); in != nil {
 				fill(in.Data(), CaseInput{}, stream.New(seed, "images"))

@@ -188,7 +188,7 @@ func genericChannelCombine(dst, dy, x, mean, a, b, d []float32, rows, c int) {
 	for r := range rows {
 		g, in, out := dy[r*c:(r+1)*c], x[r*c:(r+1)*c], dst[r*c:(r+1)*c]
 		for i, v := range in {
-			out[i] = a[i]*g[i] + b[i]*(v-mean[i]) + d[i]
+			out[i] = float32(a[i]*g[i]) + float32(b[i]*(v-mean[i])) + d[i]
 		}
 	}
 }
@@ -237,7 +237,7 @@ func genericChannelCombineReLU(dst, dy, x, mean, scale, shift, a, b, d []float32
 	for r := range rows {
 		grad, in, out := dy[r*c:(r+1)*c], x[r*c:(r+1)*c], dst[r*c:(r+1)*c]
 		for i, v := range in {
-			out[i] = a[i]*passed(grad[i], v, mean[i], scale[i], shift[i]) + b[i]*(v-mean[i]) + d[i]
+			out[i] = float32(a[i]*passed(grad[i], v, mean[i], scale[i], shift[i])) + float32(b[i]*(v-mean[i])) + d[i]
 		}
 	}
 }
