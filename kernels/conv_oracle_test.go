@@ -133,20 +133,28 @@ func fillBetween(x []float32, c, stride int) {
 	}
 }
 
+// at returns the operands for another level: those that are computed are new.
+func (d *convData) at(mem *guards, table *Table) *convData {
+	e := *d
+	e.y, e.dx, e.dw = mem.clone(d.y), mem.clone(d.dx), mem.clone(d.dw)
+	e.scratch = mem.filled(table.ConvScratch(d.g), nan32)
+	return &e
+}
+
 // check runs the three routines in parts and compares them with the definition.
 func (d *convData) check(table *Table, rng *rand.Rand) error {
 	g := d.g
-	sumLength := float64(g.R*g.S*max(g.C, g.K)/g.Groups + 3)
+	taps := g.R * g.S
 	inParts(rng, g.N*g.Ho, func(lo, hi int) { table.ConvForward(g, d.x, d.w, d.bias, d.y, d.scratch, lo, hi) })
-	if err := closeTo(d.y, d.wantY, sumLength); err != nil {
+	if err := closeTo(d.y, d.wantY, products(taps*g.C/g.Groups)); err != nil {
 		return fmt.Errorf("forward: %w", err)
 	}
 	inParts(rng, g.N*g.H, func(lo, hi int) { table.ConvBackwardData(g, d.dy, d.w, d.dx, d.scratch, lo, hi) })
-	if err := closeTo(d.dx, d.wantX, sumLength); err != nil {
+	if err := closeTo(d.dx, d.wantX, products(taps*g.K/g.Groups)); err != nil {
 		return fmt.Errorf("backward data: %w", err)
 	}
 	inParts(rng, g.N*g.Ho, func(lo, hi int) { table.ConvBackwardWeights(g, d.x, d.dy, d.dw, d.scratch, lo, hi) })
-	if err := closeTo(d.dw, d.wantW, float64(g.N*g.Ho*g.Wo+3)); err != nil {
+	if err := closeTo(d.dw, d.wantW, products(g.N*g.Ho*g.Wo)); err != nil {
 		return fmt.Errorf("backward weights: %w", err)
 	}
 	return nil

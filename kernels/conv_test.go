@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 )
@@ -15,7 +16,10 @@ func TestConvolutionGeometry(t *testing.T) {
 			for stride := 1; stride <= 4; stride++ {
 				for pad := 0; pad <= 4; pad++ {
 					for dil := 1; dil <= 4; dil++ {
-						for range 6 {
+						for i := range 6 {
+							if !inShort(i == 0) {
+								break
+							}
 							f := randomForm(rng)
 							f.r, f.s = kernel, 1+(kernel+rng.IntN(3))%5
 							f.strideH, f.padH, f.dilH = stride, pad, dil
@@ -67,6 +71,83 @@ func checkForm(t *testing.T, mem *guards, rng *rand.Rand, table *Table, f convFo
 	}
 }
 
+// checkForms checks a convolution at each of the levels.
+func checkForms(t *testing.T, mem *guards, rng *rand.Rand, tables []*Table, f convForm) {
+	t.Helper()
+	g, ok := f.geometry()
+	if !ok {
+		return
+	}
+	mem.reset()
+	mem.atStart = rng.IntN(2) == 0
+	d := newConvData(mem, rng, tables[0], g, rng.IntN(2) == 0)
+	for _, table := range tables {
+		if err := d.at(mem, table).check(table, rng); err != nil {
+			t.Fatalf("%v: %v: %v", table.Level, f, err)
+		}
+	}
+}
+
+// TestConvolutionChannels runs every number of channels to 70, in and out, and depthwise, with every fourth of the other's; what else there
+// is to a convolution is drawn at random.
+func TestConvolutionChannels(t *testing.T) {
+	mem, tables, rng := newGuards(t), allLevels(t), newRand("conv channels")
+	for c := 1; c <= 70; c++ {
+		for k := 1 + c%4; k <= 70; k += 4 {
+			if !inShort((c+k/4)%9 == 0) {
+				continue
+			}
+			f := randomForm(rng)
+			f.n, f.h, f.w = 1+rng.IntN(2), 1+rng.IntN(5), 1+rng.IntN(5)
+			f.c, f.k, f.groups = c, k, 1
+			if both := gcd(c, k); both > 1 && rng.IntN(3) == 0 {
+				f.groups = both
+			}
+			checkForms(t, mem, rng, tables, f)
+		}
+		for range 8 {
+			if !inShort(c%4 == 0) {
+				break
+			}
+			f := randomForm(rng)
+			f.r, f.s = 1+rng.IntN(7), 1+rng.IntN(7)
+			f.h, f.w = 1+rng.IntN(12), 1+rng.IntN(12)
+			if rng.IntN(2) == 0 { // the usual ones
+				f.r = 3 + 2*rng.IntN(3)
+				f.s, f.strideW, f.dilH, f.dilW = f.r, f.strideH, 1+rng.IntN(2), 1+rng.IntN(2)
+				f.padH, f.padW = f.r/2, f.r/2
+			}
+			f.c, f.groups = c, c
+			f.k = c
+			if rng.IntN(8) == 0 {
+				f.k *= 2
+			}
+			checkForms(t, mem, rng, tables, f)
+		}
+	}
+}
+
+// TestConvolutionRandomSizes draws channels and images of up to a hundred or so.
+func TestConvolutionRandomSizes(t *testing.T) {
+	mem, tables, rng := newGuards(t), allLevels(t), newRand("conv random sizes")
+	size := func(most float64) int { return int(math.Exp(rng.Float64() * math.Log(most))) }
+	for i := range 120 {
+		f := randomForm(rng)
+		f.n, f.h, f.w = size(8), size(60), size(60)
+		f.c, f.k = size(160), size(160)
+		f.r, f.s = size(8), size(8)
+		f.groups = 1
+		if rng.IntN(4) == 0 {
+			f.groups = f.c
+			f.k = f.c
+		}
+		if f.n*f.h*f.w*f.c*f.k/f.groups*f.r*f.s > 2e6 || !inShort(i%8 == 0) {
+			continue
+		}
+		checkForms(t, mem, rng, tables, f)
+	}
+}
+
 // TestConvolutionSizes runs the shapes of ordinary networks, larger than the blocks
 // and tiles of the routines.
 func TestConvolutionSizes(t *testing.T) {
@@ -83,17 +164,15 @@ func TestConvolutionSizes(t *testing.T) {
 		{n: 1, h: 16, w: 16, c: 24, k: 24, r: 3, s: 3, padH: 2, padW: 2, dilH: 2, dilW: 2, groups: 24, wideX: 8, wideY: 4},
 		{n: 1, h: 16, w: 16, c: 32, k: 32, r: 3, s: 3, padH: 1, padW: 1, groups: 4},
 	}
-	forEachLevel(t, func(t *testing.T, table *Table) {
-		mem := newGuards(t)
-		rng := newRand("conv sizes")
-		for _, f := range forms {
-			f.strideH, f.strideW = max(f.strideH, 1), max(f.strideW, 1)
-			f.dilH, f.dilW, f.groups = max(f.dilH, 1), max(f.dilW, 1), max(f.groups, 1)
-			for _, f.relu = range []bool{false, true} {
-				checkForm(t, mem, rng, table, f)
-			}
+	mem, tables, rng := newGuards(t), allLevels(t), newRand("conv sizes")
+	for i, f := range forms {
+		f.strideH, f.strideW = max(f.strideH, 1), max(f.strideW, 1)
+		f.dilH, f.dilW, f.groups = max(f.dilH, 1), max(f.dilW, 1), max(f.groups, 1)
+		f.relu = i%2 == 0
+		if inShort(f.groups > 1 || f.r == 1) {
+			checkForms(t, mem, rng, tables, f)
 		}
-	})
+	}
 }
 
 // TestConvolutionDoesNotDependOnPartition holds the outputs computed row by row
@@ -102,7 +181,10 @@ func TestConvolutionDoesNotDependOnPartition(t *testing.T) {
 	forEachLevel(t, func(t *testing.T, table *Table) {
 		mem := newGuards(t)
 		rng := newRand("conv partition")
-		for range 300 {
+		for i := range 300 {
+			if !inShort(i < 40) {
+				break
+			}
 			f := randomForm(rng)
 			f.c, f.k = f.c*3, f.k*3
 			if f.groups == f.c/3 {

@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"fmt"
+	"math"
 	"testing"
 
 	"gonum.org/v1/gonum/blas"
@@ -49,7 +50,13 @@ func storedFloats(trans bool, rows, cols, ld int) int {
 	return pixelFloats(rows, cols, ld)
 }
 
+// checkGEMM compares a product with its definition.
 func checkGEMM(mem *guards, table *Table, f gemmForm, counters ...uint64) error {
+	return checkGEMMs(mem, []*Table{table}, f, counters...)
+}
+
+// checkGEMMs compares a product at each of the levels with its definition.
+func checkGEMMs(mem *guards, tables []*Table, f gemmForm, counters ...uint64) error {
 	mem.reset()
 	rng := newRand("gemm", counters...)
 	mem.atStart = rng.IntN(2) == 0
@@ -67,7 +74,6 @@ func checkGEMM(mem *guards, table *Table, f gemmForm, counters ...uint64) error 
 	if f.bias {
 		bias = mem.random(rng, f.n)
 	}
-	scratch := mem.filled(table.GEMMScratch(g), nan32)
 
 	want := make([]exact, len(c))
 	ar, ac := opStrides(f.transA, g.LDA)
@@ -92,48 +98,85 @@ func checkGEMM(mem *guards, table *Table, f gemmForm, counters ...uint64) error 
 			e.value = max(e.value, 0)
 		}
 	}
-	table.GEMM(g, a, b, c, bias, scratch)
-	return closeTo(c, want, float64(f.k+5))
+	for _, table := range tables {
+		got := mem.clone(c)
+		table.GEMM(g, a, b, got, bias, mem.filled(table.GEMMScratch(g), nan32))
+		if err := closeTo(got, want, products(f.k)); err != nil {
+			return fmt.Errorf("%v: %+v: %w", table.Level, f, err)
+		}
+	}
+	return nil
 }
 
+// TestGEMMSmallSizes runs all sizes to 17 in three dimensions, then all pairs of sizes to 70 in any two of them: a Latin
+// square gives the third.
 func TestGEMMSmallSizes(t *testing.T) {
-	forEachLevel(t, func(t *testing.T, table *Table) {
-		mem := newGuards(t)
-		scalars := []float32{0, 1, -1, 0.5}
-		i := 0
-		for m := 1; m <= 17; m++ {
-			for n := 1; n <= 17; n++ {
-				for k := range 18 {
-					i++
-					f := gemmForm{
-						m: m, n: n, k: k, transA: i&1 != 0, transB: i&2 != 0, wide: i % 3,
-						alpha: scalars[i/4%4], beta: scalars[i/16%4], bias: i%5 == 0, relu: i%7 == 0,
-					}
-					if err := checkGEMM(mem, table, f, uint64(i)); err != nil {
-						t.Fatalf("%+v: %v", f, err)
-					}
+	mem, tables := newGuards(t), allLevels(t)
+	scalars := []float32{0, 1, -1, 0.5}
+	i := 0
+	check := func(m, n, k int) {
+		i++
+		f := gemmForm{
+			m: m, n: n, k: k, transA: i&1 != 0, transB: i&2 != 0, wide: i % 3,
+			alpha: scalars[i/4%4], beta: scalars[i/16%4], bias: i%5 == 0, relu: i%7 == 0,
+		}
+		if err := checkGEMMs(mem, tables, f, uint64(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for m := range 18 {
+		for n := range 18 {
+			for k := range 18 {
+				if inShort((m+n+k)%5 == 0) {
+					check(m, n, k)
 				}
 			}
 		}
-	})
+	}
+	for m := range 71 {
+		for n := range 71 {
+			if inShort((m+n)%12 == 0) {
+				check(m, n, (3*m+7*n)%71)
+			}
+		}
+	}
 }
 
 func TestGEMMSizesBeyondBlocks(t *testing.T) {
+	mem, tables := newGuards(t), allLevels(t)
 	sizes := [][3]int{{1, 1, 1000}, {3, 300, 5}, {70, 5, 300}, {33, 259, 257}, {130, 10, 784}, {2, 520, 513}, {1, 1000, 64}}
-	forEachLevel(t, func(t *testing.T, table *Table) {
-		mem := newGuards(t)
-		for i, s := range sizes {
-			for trans := range 4 {
-				f := gemmForm{
-					m: s[0], n: s[1], k: s[2], transA: trans&1 != 0, transB: trans&2 != 0,
-					alpha: 0.5, beta: float32(i % 2), bias: true, relu: trans == 0, wide: i % 2,
-				}
-				if err := checkGEMM(mem, table, f, 1000, uint64(i)); err != nil {
-					t.Fatalf("%+v: %v", f, err)
-				}
+	for i, s := range sizes {
+		for trans := range 4 {
+			f := gemmForm{
+				m: s[0], n: s[1], k: s[2], transA: trans&1 != 0, transB: trans&2 != 0,
+				alpha: 0.5, beta: float32(i % 2), bias: true, relu: trans == 0, wide: i % 2,
+			}
+			if !inShort((i+trans)%4 == 0) {
+				continue
+			}
+			if err := checkGEMMs(mem, tables, f, 1000, uint64(i)); err != nil {
+				t.Fatal(err)
 			}
 		}
-	})
+	}
+}
+
+// TestGEMMRandomSizes draws sizes of up to some hundreds, most of them flat, tall or thin.
+func TestGEMMRandomSizes(t *testing.T) {
+	mem, tables, rng := newGuards(t), allLevels(t), newRand("gemm sizes")
+	size := func() int { return int(math.Exp(rng.Float64() * math.Log(900))) }
+	for i := range 60 {
+		f := gemmForm{
+			m: size(), n: size(), k: size(), transA: rng.IntN(2) == 0, transB: rng.IntN(2) == 0, wide: rng.IntN(2) * rng.IntN(20),
+			alpha: 1 + float32(rng.IntN(2)), beta: float32(rng.IntN(3)) / 2, bias: rng.IntN(2) == 0, relu: rng.IntN(4) == 0,
+		}
+		if f.m*f.n*f.k > 2e6 || !inShort(i%6 == 0) {
+			continue
+		}
+		if err := checkGEMMs(mem, tables, f, 2000, uint64(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // TestGEMMAgreesWithGonum holds all transpositions against an independent library.
@@ -141,7 +184,10 @@ func TestGEMMAgreesWithGonum(t *testing.T) {
 	forEachLevel(t, func(t *testing.T, table *Table) {
 		mem := newGuards(t)
 		rng := newRand("gonum")
-		for _, size := range []int{1, 5, 16, 67, 300} {
+		for _, size := range []int{1, 5, 16, 67, 150} {
+			if !inShort(size < 67) {
+				continue
+			}
 			for trans := range 4 {
 				for _, beta := range []float32{0, 1, -0.25} {
 					mem.reset()
@@ -162,7 +208,7 @@ func TestGEMMAgreesWithGonum(t *testing.T) {
 					for i, v := range theirs {
 						want[i] = exact{value: float64(v), size: 6 * float64(f.k+2)}
 					}
-					if err := closeTo(c, want, float64(f.k+5)); err != nil {
+					if err := closeTo(c, want, products(f.k)); err != nil {
 						t.Fatalf("%+v: %v", f, err)
 					}
 				}

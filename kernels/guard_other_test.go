@@ -7,18 +7,12 @@ import (
 	"testing"
 )
 
-// canary is a NaN that no computation gives; canaries of them surround the memory
-// that guards hands out.
-const (
-	canary   = 0x7fc0ca4a
-	canaries = 32
-)
-
 // guards hands out memory between canaries and checks them at reset: where pages
 // cannot be protected, this finds writes outside a slice, though not reads.
 type guards struct {
 	t       testing.TB
 	atStart bool
+	resets  int
 	used    [][]float32
 }
 
@@ -30,7 +24,7 @@ func newGuards(t testing.TB) *guards {
 
 // floats returns n floats of any value, valid until reset.
 func (g *guards) floats(n int) []float32 {
-	mem := make([]float32, n+2*canaries)
+	mem := make([]float32, n+2*canaries+skew(g.resets))[skew(g.resets):]
 	for i := range mem {
 		if i < canaries || i >= n+canaries {
 			mem[i] = math.Float32frombits(canary)
@@ -51,4 +45,5 @@ func (g *guards) reset() {
 		}
 	}
 	g.used = g.used[:0]
+	g.resets++
 }

@@ -41,9 +41,7 @@ func TestChannelReductions(t *testing.T) {
 				wantM2[i%c].add(d * d)
 			}
 			check := func(name string, got []float32, want []exact) {
-				// Sums in float64 leave one rounding to float32; a vector level may
-				// also sum blocks of rows in float32.
-				if err := closeTo(got, want, 8); err != nil {
+				if err := closeTo(got, want, channelBound); err != nil {
 					t.Fatalf("%d x %d: %s: %v", rows, c, name, err)
 				}
 			}
@@ -130,7 +128,7 @@ func TestChannelMaps(t *testing.T) {
 					return mem.filled(rows*c, nan32), in
 				}
 				check := func(name string, got []float32, want []exact) {
-					if err := closeTo(got, want, 5); err != nil {
+					if err := closeTo(got, want, mapBound); err != nil {
 						t.Fatalf("%d x %d, output %s: %s: %v", rows, c, place, name, err)
 					}
 				}

@@ -58,6 +58,9 @@ func TestChannelReductionsAreExact(t *testing.T) {
 				return x
 			}
 			for c := 1; c <= 140; c++ {
+				if !inShort(c%5 == 0 || c < 20) {
+					continue
+				}
 				for _, rows := range []int{0, 1, 2, 3, 29, 65} {
 					check(rows, c, integers)
 					check(rows, c, infinite)

@@ -53,7 +53,7 @@ func TestSoftmax(t *testing.T) {
 							}
 						}
 						check := func(name string, got []float32, want []exact) {
-							if err := closeTo(got, want, 8); err != nil {
+							if err := closeTo(got, want, expBound); err != nil {
 								t.Fatalf("%s of %d x %d times %v: %v", name, rows, c, scale, err)
 							}
 						}
@@ -126,11 +126,11 @@ func TestCrossEntropy(t *testing.T) {
 						wantLoss[r].size = 1 + spread(row, m)
 					}
 					table.CrossEntropy(loss, x, labels, smoothing, rows, c)
-					if err := closeTo(loss, wantLoss, 8); err != nil {
+					if err := closeTo(loss, wantLoss, expBound); err != nil {
 						t.Fatalf("%d classes, smoothing %v: %v", c, smoothing, err)
 					}
 					table.CrossEntropyGrad(dx, x, labels, smoothing, 0.25, rows, c)
-					if err := closeTo(dx, wantGrad, 8); err != nil {
+					if err := closeTo(dx, wantGrad, expBound); err != nil {
 						t.Fatalf("gradient, %d classes, smoothing %v: %v", c, smoothing, err)
 					}
 				}

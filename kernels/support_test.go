@@ -9,11 +9,21 @@ import (
 	"github.com/nasbench-go/nasbench/internal/stream"
 )
 
-// eps is the distance from 1 to the next float32. A sum of n products, each rounded
-// to nearest, in any order and with or without fused multiplication, differs from
-// the exact one by at most (n+1)*eps/2/(1-n*eps) times the sum of absolute products (Higham
-// 2002, section 3.1); the tests allow (n+2)*eps times that, which is twice as much.
-const eps = 0x1p-23
+// canary is a NaN that no computation gives; canaries of them surround the memory
+// that guards hands out.
+const (
+	canary   = 0x7fc0ca4a
+	canaries = 32
+)
+
+// skew returns by how many floats slices are moved after so many resets: 0 three times out of four, else an odd number
+// below 16.
+func skew(resets int) int {
+	if resets%4 != 3 {
+		return 0
+	}
+	return resets/4*2%16 + 1
+}
 
 // forEachLevel runs a test once for each level of this machine and build.
 func forEachLevel(t *testing.T, test func(t *testing.T, table *Table)) {
@@ -28,6 +38,23 @@ func forEachLevel(t *testing.T, test func(t *testing.T, table *Table)) {
 		})
 	}
 }
+
+// allLevels returns the tables of this machine and build, for tests that compute what is right once for all of them.
+func allLevels(t testing.TB) []*Table {
+	t.Helper()
+	var tables []*Table
+	for _, l := range Available() {
+		table, err := ForLevel(l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tables = append(tables, table)
+	}
+	return tables
+}
+
+// inShort reports whether a case is to run: with -short (the race detector makes loops in Go some ten times slower) only the chosen ones.
+func inShort(chosen bool) bool { return chosen || !testing.Short() }
 
 // random returns n floats of about unit size.
 func (g *guards) random(rng *rand.Rand, n int) []float32 {
@@ -56,33 +83,6 @@ func (g *guards) clone(x []float32) []float32 {
 
 func newRand(name string, counters ...uint64) *rand.Rand {
 	return stream.New(1, name, counters...)
-}
-
-// exact is the float64 result of the definition, and the sum of the absolute values
-// of the terms that it is a sum of.
-type exact struct{ value, size float64 }
-
-func (e *exact) add(v float64) { e.value += v; e.size += math.Abs(v) }
-
-// closeTo reports the first element of got that differs from want by more than
-// factor*eps times its size. Below the normal numbers, zero is near enough.
-func closeTo(got []float32, want []exact, factor float64) error {
-	for i, w := range want {
-		g := float64(got[i])
-		switch {
-		case math.IsNaN(w.value):
-			if !math.IsNaN(g) {
-				return fmt.Errorf("element %d: %v, want NaN", i, g)
-			}
-		case math.IsInf(w.value, 0):
-			if g != w.value {
-				return fmt.Errorf("element %d: %v, want %v", i, g, w.value)
-			}
-		case !(math.Abs(g-w.value) <= factor*eps*w.size+0x1p-126):
-			return fmt.Errorf("element %d: %v, want %v, differs by %.3g, allowed %.3g", i, g, w.value, g-w.value, factor*eps*w.size)
-		}
-	}
-	return nil
 }
 
 // sameBits reports the first element whose bits differ.
