@@ -77,11 +77,11 @@ func benchForms() []convForm {
 	return forms
 }
 
-func BenchmarkConv(b *testing.B) {
-	for _, f := range benchForms() {
+func benchConv(b *testing.B, forms []convForm) {
+	for _, f := range forms {
 		g, _ := f.geometry()
 		flops := 2 * float64(g.N*g.Ho*g.Wo*g.K*g.R*g.S*g.C/g.Groups) // padded taps counted
-		shape := fmt.Sprintf("%dx%dx%dx%d/k=%d/kernel=%d/stride=%d/groups=%d", f.n, f.h, f.w, f.c, f.k, f.r, f.strideH, f.groups)
+		shape := fmt.Sprintf("%dx%dx%dx%d/k=%d/kernel=%d/stride=%d/dilation=%d/groups=%d", f.n, f.h, f.w, f.c, f.k, f.r, f.strideH, f.dilH, f.groups)
 		x, y := uniform(g.N*g.H*g.W*g.C), uniform(g.N*g.Ho*g.Wo*g.K)
 		w := uniform(g.R * g.S * g.C / g.Groups * g.K)
 		routine := func(name string, f func(table *Table, scratch []float32)) {
@@ -99,6 +99,44 @@ func BenchmarkConv(b *testing.B) {
 		})
 	}
 }
+
+// depthwiseForms are depthwise convolutions of cells and of mobile networks, and some of odd sizes; padding keeps the size.
+func depthwiseForms() []convForm {
+	forms := []convForm{
+		{n: 64, h: 32, c: 16, r: 3},
+		{n: 64, h: 32, c: 16, r: 5},
+		{n: 64, h: 32, c: 16, r: 7},
+		{n: 64, h: 32, c: 16, r: 3, dilH: 2},
+		{n: 64, h: 32, c: 16, r: 5, dilH: 2},
+		{n: 64, h: 32, c: 16, r: 3, strideH: 2},
+		{n: 64, h: 32, c: 16, r: 5, strideH: 2},
+		{n: 64, h: 16, c: 32, r: 3},
+		{n: 64, h: 8, c: 64, r: 5},
+		{n: 7, h: 19, c: 17, r: 3},
+		{n: 7, h: 33, c: 24, r: 5},
+		{n: 7, h: 14, c: 40, r: 3},
+		{n: 1, h: 14, c: 48, r: 5, strideH: 2},
+		{n: 1, h: 7, c: 48, r: 7},
+		{n: 64, h: 7, c: 17, r: 5, dilH: 2},
+		{n: 1, h: 56, c: 144, r: 3},
+		{n: 64, h: 28, c: 8, r: 3},
+		{n: 64, h: 28, c: 4, r: 3},
+		{n: 7, h: 33, c: 48, r: 9},
+	}
+	for i := range forms {
+		f := &forms[i]
+		f.w, f.s, f.k, f.groups = f.h, f.r, f.c, f.c
+		f.strideH, f.dilH = max(f.strideH, 1), max(f.dilH, 1)
+		f.strideW, f.dilW = f.strideH, f.dilH
+		f.padH = f.r / 2 * f.dilH
+		f.padW = f.padH
+	}
+	return forms
+}
+
+func BenchmarkConv(b *testing.B) { benchConv(b, benchForms()) }
+
+func BenchmarkDepthwise(b *testing.B) { benchConv(b, depthwiseForms()) }
 
 func BenchmarkPool(b *testing.B) {
 	p := &Pool{N: 8, H: 28, W: 28, C: 16, R: 2, S: 2, StrideH: 2, StrideW: 2, Ho: 14, Wo: 14, XStride: 16, YStride: 16}

@@ -39,8 +39,13 @@
 // tile whose accumulators stay in registers over the whole reduction, in routines for each
 // number of rows; the loop nests over it are Go and the same for all levels. A convolution
 // reads its pixels where they are: neither patches nor padding are copied. Every accumulator adds its
-// products in the order of the reduction, whatever the tile, with fused multiplication. The
-// build tag purego leaves the assembly out.
+// products in the order of the reduction, whatever the tile, with fused multiplication.
+//
+// Depthwise convolutions have routines of their own, whose lanes are channels: a tile of pixels for the
+// forward pass and the gradient of the input, a rectangle of taps for that of the weights. Where neighbouring
+// pixels share what they read, a source pixel is loaded once for a whole row of taps.
+//
+// The build tag purego leaves the assembly out.
 //
 //go:generate go run ./internal/asmgen/gen
 package kernels

@@ -103,6 +103,14 @@ type axisRun struct {
 	groupFirst, size int // of the group before trimming
 }
 
+// whole returns all outputs of the group as a run whose taps may lie outside the source.
+func (g *axisGroup) whole() axisRun {
+	return axisRun{
+		out: g.out0, outStep: g.outStep, n: g.n, src: g.base, srcStep: g.srcStep, srcTap: g.srcTap,
+		first: g.first, taps: g.taps, groupFirst: g.first, size: g.taps,
+	}
+}
+
 // run returns the longest run that starts at output j of the group; its n is at least 1.
 func (g *axisGroup) run(a *axis, j int) axisRun {
 	r := axisRun{
@@ -114,22 +122,33 @@ func (g *axisGroup) run(a *axis, j int) axisRun {
 		r.n = g.n - j
 		return r
 	}
-	start := g.base + j*g.srcStep
-	lo, hi := 0, g.taps
-	if start < 0 {
-		lo = min((-start+g.srcTap-1)/g.srcTap, g.taps)
-	}
-	if room := a.in - 1 - start; room < 0 {
-		hi = lo
-	} else {
-		hi = max(lo, min(hi, room/g.srcTap+1))
-	}
+	lo, hi := g.inside(a, j)
 	if lo == 0 && hi == g.taps {
 		r.n = min(g.n, (a.in-1-g.base-(g.taps-1)*g.srcTap)/g.srcStep+1) - j
+	} else {
+		for j+r.n < g.n {
+			if l, h := g.inside(a, j+r.n); l != lo || h != hi {
+				break
+			}
+			r.n++
+		}
 	}
+	start := g.base + j*g.srcStep
 	r.src = start + lo*g.srcTap
 	r.first, r.taps = g.first+lo, hi-lo
 	return r
+}
+
+// inside returns the range of the taps of output j that fall inside the source.
+func (g *axisGroup) inside(a *axis, j int) (lo, hi int) {
+	start := g.base + j*g.srcStep
+	if start < 0 {
+		lo = min((-start+g.srcTap-1)/g.srcTap, g.taps)
+	}
+	if room := a.in - 1 - start; room >= 0 {
+		hi = min(g.taps, room/g.srcTap+1)
+	}
+	return lo, max(lo, hi)
 }
 
 func gcd(a, b int) int {

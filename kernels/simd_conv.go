@@ -9,7 +9,8 @@ const tileSteps = 16384
 // conv computes rows of a forward convolution, or of its input gradient, or the
 // gradient of the weights, one group of channels at a time. It walks over the regions whose
 // output pixels see the same taps (see axis), so that a region is a box of pixels
-// with one step between neighbours in each direction, and no tap falls outside. The
+// with one step between neighbours in each direction, and no tap falls outside (of whole
+// rows of a depthwise convolution some do at the ends; its routines leave them out). The
 // micro-kernel reads the source pixels where they are: nothing is gathered.
 type conv struct {
 	*simd
@@ -17,6 +18,7 @@ type conv struct {
 	srcPix, dstPix   int // floats between pixels
 	srcChan, dstChan int // channels of one group
 	src, dst         []float32
+	depthwise        bool // each channel has one filter, and all are one group
 
 	// Of the forward pass and the input gradient.
 	bias       []float32 // nil, or dstChan floats
@@ -59,6 +61,12 @@ func forwardAxes(g *Conv) (rows, cols axis) {
 		axis{in: g.W, out: g.Wo, kernel: g.S, stride: g.StrideW, pad: g.PadLeft, dilation: g.DilationW}
 }
 
+// backwardAxes returns the axes of the gradient of the input.
+func backwardAxes(g *Conv) (rows, cols axis) {
+	return axis{in: g.Ho, out: g.H, kernel: g.R, stride: g.StrideH, pad: g.PadTop, dilation: g.DilationH, backward: true},
+		axis{in: g.Wo, out: g.W, kernel: g.S, stride: g.StrideW, pad: g.PadLeft, dilation: g.DilationW, backward: true}
+}
+
 func (s *simd) convScratch(g *Conv) int {
 	if genericIsDepthwise(g) {
 		return genericConvScratch(g)
@@ -76,6 +84,10 @@ func (s *simd) convScratch(g *Conv) int {
 func (s *simd) packsForward(g *Conv) bool { return g.K/g.Groups > s.width() }
 
 func (s *simd) convForward(g *Conv, x, w, bias, y, scratch []float32, lo, hi int) {
+	if simdIsDepthwise(g) {
+		s.depthwiseForward(g, x, w, bias, y, lo, hi)
+		return
+	}
 	if genericIsDepthwise(g) {
 		genericConvForward(g, x, w, bias, y, scratch, lo, hi)
 		return
@@ -103,6 +115,10 @@ func (s *simd) convForward(g *Conv, x, w, bias, y, scratch []float32, lo, hi int
 }
 
 func (s *simd) convBackwardData(g *Conv, dy, w, dx, scratch []float32, lo, hi int) {
+	if simdIsDepthwise(g) {
+		s.depthwiseBackwardData(g, dy, w, dx, lo, hi)
+		return
+	}
 	if genericIsDepthwise(g) {
 		genericConvBackwardData(g, dy, w, dx, scratch, lo, hi)
 		return
@@ -112,8 +128,7 @@ func (s *simd) convBackwardData(g *Conv, dy, w, dx, scratch []float32, lo, hi in
 		simd:   s,
 		srcPix: g.YStride, dstPix: g.XStride, srcChan: k, dstChan: c,
 	}
-	e.rows = axis{in: g.Ho, out: g.H, kernel: g.R, stride: g.StrideH, pad: g.PadTop, dilation: g.DilationH, backward: true}
-	e.cols = axis{in: g.Wo, out: g.W, kernel: g.S, stride: g.StrideW, pad: g.PadLeft, dilation: g.DilationW, backward: true}
+	e.rows, e.cols = backwardAxes(g)
 	rows := g.R * g.S * k
 	e.weights = scratch[:rows*s.roundUp(c)]
 	for group := range g.Groups {
@@ -131,6 +146,10 @@ func (s *simd) convBackwardData(g *Conv, dy, w, dx, scratch []float32, lo, hi in
 }
 
 func (s *simd) convBackwardWeights(g *Conv, x, dy, dw, scratch []float32, lo, hi int) {
+	if simdIsDepthwise(g) {
+		s.depthwiseBackwardWeights(g, x, dy, dw, lo, hi)
+		return
+	}
 	if genericIsDepthwise(g) {
 		genericConvBackwardWeights(g, x, dy, dw, scratch, lo, hi)
 		return
@@ -167,8 +186,12 @@ func (e *conv) run(lo, hi int) {
 			j += v.n
 			for k := range e.cols.groups() {
 				cols := e.cols.group(k)
+				whole := e.wholeRows(&cols)
 				for l := 0; l < cols.n; {
 					h := cols.run(&e.cols, l)
+					if whole {
+						h = cols.whole()
+					}
 					l += h.n
 					// Images of which all rows are wanted form one box.
 					for image := first; image <= last; {
@@ -178,7 +201,7 @@ func (e *conv) run(lo, hi int) {
 						if top == 0 && bottom == e.rows.out {
 							n = hi/e.rows.out - image
 						}
-						e.region(&v, &h, image, n, top, bottom)
+						e.region(&v, &h, image, n, top, bottom, whole)
 						image += n
 					}
 				}
@@ -188,8 +211,8 @@ func (e *conv) run(lo, hi int) {
 }
 
 // region works on the output pixels of n images in the given runs, of which only the rows
-// top..bottom are wanted.
-func (e *conv) region(v, h *axisRun, image, n, top, bottom int) {
+// top..bottom are wanted. The horizontal run may be whole rows; see [conv.wholeRows].
+func (e *conv) region(v, h *axisRun, image, n, top, bottom int, whole bool) {
 	skip := max(0, (top-v.out+v.outStep-1)/v.outStep)
 	rows := min(v.n, (bottom-v.out+v.outStep-1)/v.outStep) - skip
 	if rows <= 0 {
@@ -202,9 +225,14 @@ func (e *conv) region(v, h *axisRun, image, n, top, bottom int) {
 		src:  [3]int{e.rows.in * e.cols.in * e.srcPix, v.srcStep * e.cols.in * e.srcPix, h.srcStep * e.srcPix},
 		dst:  [3]int{e.rows.out * e.cols.out * e.dstPix, v.outStep * e.cols.out * e.dstPix, h.outStep * e.dstPix},
 	}
-	if e.gradient != nil {
+	switch {
+	case e.depthwise && e.gradient != nil:
+		e.addFilterGradient(v, h, &b, whole)
+	case e.depthwise:
+		e.filter(v, h, &b, whole)
+	case e.gradient != nil:
 		e.addGradient(v, h, &b)
-	} else {
+	default:
 		e.multiply(v, h, &b)
 	}
 }

@@ -65,6 +65,7 @@ func (a *amd64) Return() {
 }
 
 func (a *amd64) LoadInt(dst Reg, m Mem)       { a.emit("MOVQ", m, dst) }
+func (a *amd64) StoreInt(m Mem, src Reg)      { a.emit("MOVQ", src, m) }
 func (a *amd64) Move(dst, src Reg)            { a.emit("MOVQ", src, dst) }
 func (a *amd64) MoveConst(dst Reg, value int) { a.emit("MOVQ", value, dst) }
 func (a *amd64) Add(dst, src Reg)             { a.emit("ADDQ", src, dst) }
@@ -115,6 +116,9 @@ func (a *amd64) SubVec(dst, x, y Vec)     { a.emit("VSUBPS", y, x, dst) }
 func (a *amd64) MulVec(dst, x, y Vec)     { a.emit("VMULPS", y, x, dst) }
 func (a *amd64) MaxVec(dst, x, y Vec)     { a.emit("VMAXPS", y, x, dst) }
 func (a *amd64) FMA(acc, x, y Vec)        { a.emit("VFMADD231PS", y, x, acc) }
+func (a *amd64) FMALoad(acc, b Vec, m Mem, _ Vec) {
+	a.emit("VFMADD231PS", m, b, acc)
+}
 
 // avx2 is AVX2 with FMA: 16 registers of 8 floats, of which the tail takes one.
 type avx2 struct{ amd64 }
@@ -141,6 +145,11 @@ func (a *avx2) SetTail(n Reg) {
 }
 func (a *avx2) LoadTail(dst Vec, m Mem)  { a.emit("VMASKMOVPS", m, avx2Tail, dst) }
 func (a *avx2) StoreTail(m Mem, src Vec) { a.emit("VMASKMOVPS", src, avx2Tail, m) }
+func (a *avx2) FMALoadTail(acc, b Vec, m Mem, tmp Vec) {
+	a.LoadTail(tmp, m)
+	a.FMA(acc, b, tmp)
+}
+func (a *avx2) FreeTail() bool { return false }
 
 func (a *avx2) preamble() string { return a.laneNumbers(a.Lanes()) }
 
@@ -177,5 +186,9 @@ func (a *avx512) SetTail(n Reg) {
 }
 func (a *avx512) LoadTail(dst Vec, m Mem)  { a.emit("VMOVUPS.Z", m, "K1", dst) }
 func (a *avx512) StoreTail(m Mem, src Vec) { a.emit("VMOVUPS", src, "K1", m) }
+func (a *avx512) FMALoadTail(acc, b Vec, m Mem, _ Vec) {
+	a.emit("VFMADD231PS", m, b, "K1", acc)
+}
+func (a *avx512) FreeTail() bool { return true }
 
 func (a *avx512) preamble() string { return a.laneNumbers(a.Lanes()) }

@@ -44,6 +44,7 @@ type Machine interface {
 
 	// General registers.
 	LoadInt(dst Reg, m Mem)
+	StoreInt(m Mem, src Reg)
 	Move(dst, src Reg)
 	MoveConst(dst Reg, value int)
 	Add(dst, src Reg)
@@ -75,6 +76,7 @@ type Machine interface {
 	MulVec(dst, a, b Vec)
 	MaxVec(dst, a, b Vec)                    // NaN in b gives NaN; of two zeros, b
 	FMA(acc, a, b Vec)                       // acc += a*b, rounded once
+	FMALoad(acc, b Vec, m Mem, tmp Vec)      // acc += b * the vector at m; tmp may be overwritten
 	FMABroadcast(acc, b Vec, m Mem, tmp Vec) // acc += b * the float at m; tmp may be overwritten
 	arithmetic
 
@@ -84,4 +86,7 @@ type Machine interface {
 	SetTail(n Reg)
 	LoadTail(dst Vec, m Mem)
 	StoreTail(m Mem, src Vec)
+	FMALoadTail(acc, b Vec, m Mem, tmp Vec) // FMALoad of the tail; other lanes of acc may become anything
+	// FreeTail reports whether the tail, also if it is all lanes, costs no more than whole vectors do.
+	FreeTail() bool
 }
