@@ -22,7 +22,7 @@
 // nodes that compute its inputs' gradients, and adds up what meets at one node. Broadcasting is a node
 // of its own, so its reversal (a sum) needs no special case.
 //
-// [Compile] drops what the outputs do not need, plans one arena for all values by their life times, lets
+// [Compile] drops what the outputs do not need, fuses operations (fuse.go lists the passes; Options.Unfused leaves them out), plans one arena for all values by their life times, lets
 // element-wise operations write over an input that nobody reads later, and turns each operation into
 // steps: a routine of the CPU level's table over a fixed number of parts. The partition follows from the
 // shapes alone and partial sums are added in a fixed order, so a program gives the same bits
