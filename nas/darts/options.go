@@ -35,8 +35,8 @@ type Options struct {
 	// first of theirs.
 	AlphaRate, AlphaDecay, WarmUp float64
 
-	// SecondOrder takes the gradient of the alphas after a step of the weights (section 2.3 of the paper, equations 7 and 8) and costs
-	// about three times as much. Otherwise the weights are taken as they are.
+	// SecondOrder takes the gradient of the alphas after a step of the weights (section 2.3 of the paper, equations 7 and 8), with
+	// five gradients for each step instead of two. Otherwise the weights are taken as they are.
 	SecondOrder bool
 
 	// The softmax is of alphas divided by a temperature, which moves linearly from Temperature to FinalTemperature.
