@@ -12,10 +12,10 @@ import (
 
 // TestConformance holds every listed space to the rules for spaces.
 func TestConformance(t *testing.T) {
-	sizes := map[string]space.Size{"darts": {Channels: 4, Cells: 5}, "seed-cell": {Channels: 4, Cells: 3, Reductions: 2}}
+	sizes := map[string]space.Size{"darts": {Channels: 4, Cells: 5}, "seed-cell": {Channels: 4, Cells: 3, Reductions: 2}, "nb201": {Channels: 4, Cells: 3}, "macro": {Channels: 4}}
 	for _, info := range space.List() {
 		t.Run(info.Name, func(t *testing.T) {
-			spacetest.Run(t, spacetest.Options{New: func(task space.Task, c space.Constraints) (space.Space, error) {
+			spacetest.Run(t, spacetest.Options{Classes: info.Name == "nb201", New: func(task space.Task, c space.Constraints) (space.Space, error) {
 				return space.NewSized(info.Name, task, c, sizes[info.Name])
 			}})
 		})

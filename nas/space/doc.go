@@ -27,6 +27,8 @@
 //   - seed-cell: a cell of four nodes, each the sum of one of five operations on every earlier state. See [DescribedGenome].
 //   - darts: the cells of "DARTS: Differentiable Architecture Search". See [DartsGenome]. Networks have the
 //     [Size] that [NewSized] is given.
+//   - nb201: the cells of NAS-Bench-201. See [NB201Genome].
+//   - macro: the eight layers of NAS-Bench-Macro. See [MacroGenome].
 //
 // [Read] makes a space of a user's own from YAML: a chain or cells, with the operations, parameters and constraints that the document lists.
 //

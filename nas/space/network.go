@@ -6,6 +6,7 @@ import (
 
 	"github.com/nasbench-go/nasbench/autograd"
 	"github.com/nasbench-go/nasbench/layers"
+	"github.com/nasbench-go/nasbench/tensor"
 )
 
 // network is the computation that a genome describes: operations in topological order, operation 0 being the image. A
@@ -57,13 +58,15 @@ const (
 	addOp
 	concatOp
 	shiftOp
+	halveOp
+	zeroOp
 	globalPoolOp
 	mixOp
 	joinOp
 )
 
 var opKindNames = [...]string{
-	"image", "conv", "linear", "norm", "relu", "relu6", "silu", "hard-swish", "max", "avg", "add", "concat", "shift", "global", "mix", "join",
+	"image", "conv", "linear", "norm", "relu", "relu6", "silu", "hard-swish", "max", "avg", "add", "concat", "shift", "halve", "zero", "global", "mix", "join",
 }
 
 func (k opKind) weighted() bool { return k == convOp || k == linearOp || k == normOp }
@@ -196,6 +199,17 @@ func (n *network) shift(x ref) ref {
 	return n.push(operation{kind: shiftOp, in: [2]ref{x}, out: out})
 }
 
+// halve is a 2x2 average pool of stride 2. An axis of odd length is padded by one, which is not counted.
+func (n *network) halve(x ref) ref {
+	in := n.at(x)
+	return n.push(operation{kind: halveOp, in: [2]ref{x}, out: size{(in.h + 1) / 2, (in.w + 1) / 2, in.c}})
+}
+
+// zero multiplies by 0: what it takes stays part of the network.
+func (n *network) zero(x ref) ref {
+	return n.push(operation{kind: zeroOp, in: [2]ref{x}, out: n.at(x)})
+}
+
 // reduce halves an image by two 1x1 convolutions of stride 2, one of which sees the pixels that the other leaves out
 // (the factorized reduction of Liu, Simonyan and Yang, 2019), and joins them.
 func (n *network) reduce(x ref, channels int) ref {
@@ -255,6 +269,10 @@ func (n *network) price(o *operation, c *Cost) {
 			c.op(size{in.h + padH, in.w + padW, in.c}, 0)
 		}
 		c.op(o.out, 0)
+	case halveOp:
+		c.avgPool(in, o.out, 2, 2, in.h%2, in.w%2)
+	case zeroOp:
+		c.op(o.out, 1)
 	case globalPoolOp:
 		c.globalAvgPool(in)
 	}
@@ -324,6 +342,13 @@ func (n *network) module(o *operation, s layers.Scope) layers.Module {
 		return layers.AvgPool{Window: o.window, Stride: o.stride, Padding: o.padding}
 	case shiftOp:
 		return layers.Func(shiftImage)
+	case halveOp:
+		pool := autograd.PoolOptions{Window: autograd.Both(2), Stride: autograd.Both(2), Padding: autograd.HW{H: in.h % 2, W: in.w % 2}}
+		return layers.Func(func(x *autograd.Node) *autograd.Node { return autograd.AvgPool2D(x, pool) })
+	case zeroOp:
+		return layers.Func(func(x *autograd.Node) *autograd.Node {
+			return autograd.Scale(x, x.Graph().Constant(tensor.New(1)))
+		})
 	case globalPoolOp:
 		return layers.GlobalAvgPool{}
 	}

@@ -103,6 +103,10 @@ func known() []entry {
 			"a cell of four nodes, each the sum of an operation on every earlier state: conv3x3, conv5x5, pool3x3, skip, fc"}, newSeedCell},
 		{Info{"darts",
 			"normal and reduction cells of four nodes, each the sum of two of seven operations on earlier states"}, newDarts},
+		{Info{"nb201",
+			"NAS-Bench-201: a cell of six edges: none, skip_connect, nor_conv_1x1, nor_conv_3x3, avg_pool_3x3"}, newNB201},
+		{Info{"macro",
+			"NAS-Bench-Macro: eight layers: identity, or an inverted residual block, 3x3 or 5x5"}, newMacro},
 	}
 }
 
