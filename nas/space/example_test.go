@@ -64,5 +64,5 @@ func ExampleNew() {
 	_, err := space.New("chane", space.Task{Height: 28, Width: 28, Channels: 1, Classes: 10}, space.Constraints{})
 	fmt.Println(err)
 	// Output:
-	// space: no space is called "chane"; there is chain, seed-cell, darts
+	// space: no space is called "chane"; there is chain, seed-cell, darts, nb201, macro
 }
