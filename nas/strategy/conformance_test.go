@@ -65,3 +65,23 @@ func TestGivenConforms(t *testing.T) {
 		return strategy.NewGiven("list", list), err
 	}})
 }
+
+// TestEvolutionsConform holds the other kinds of evolution, and those with repeats, to the same rules.
+func TestEvolutionsConform(t *testing.T) {
+	s, err := space.New("nb201", space.Task{Height: 8, Width: 8, Channels: 1, Classes: 3}, space.Constraints{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, o := range map[string]strategy.Options{
+		"aging":   {Evolution: strategy.EvolutionOptions{Aging: true}},
+		"pareto":  {Evolution: strategy.EvolutionOptions{Pareto: []string{"score", "-params", "-flops"}}},
+		"repeats": {Repeats: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			strategytest.Run(t, strategytest.Options{Space: s, New: func(given strategy.Options) (strategy.Strategy, error) {
+				given.Evolution, given.Repeats = o.Evolution, o.Repeats
+				return strategy.New("evolution", given)
+			}})
+		})
+	}
+}

@@ -13,10 +13,14 @@
 // gives the same trials with any number of workers, and a stopped search goes on by replay:
 // make the strategy anew, ask and tell again as recorded, and it is in the same state.
 //
-// [New] makes a strategy by name and [List] names them all. So far there is one:
+// [New] makes a strategy by name and [List] names them all:
 //
 //   - random: draws at random from what the constraints of the space allow, without repeats
-//     ([NewRandom]).
+//     ([NewRandom]);
+//   - grid: goes through a small space in order ([NewGrid]);
+//   - evolution: makes children of the best; also regularized evolution and NSGA-II ([NewEvolution]).
+//
+// A strategy refuses a space that lacks an ability that it needs.
 //
 // Package strategytest checks that a strategy keeps the rules.
 package strategy

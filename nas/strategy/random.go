@@ -2,23 +2,25 @@ package strategy
 
 import (
 	"fmt"
+	"math/rand/v2"
 
 	"github.com/nasbench-go/nasbench/internal/stream"
 	"github.com/nasbench-go/nasbench/nas/space"
 )
 
-// Random is random search without repeats: each proposal is drawn by the space ([space.Space]'s
+// Random is random search, without repeats unless they are allowed: each proposal is drawn by the space ([space.Space]'s
 // Random), again while its network was proposed or told before. It is the control that every
 // other strategy has to beat (Li and Talwalkar, "Random Search and Reproducibility for Neural
 // Architecture Search", UAI 2019).
 //
 // Proposal k is drawn from a stream of its own, named by the seed and k.
 type Random struct {
-	space space.Space
-	seed  uint64
-	trial uint64          // number of the next proposal
-	seen  map[string]bool // keys of what was proposed or told
-	done  bool
+	space   space.Space
+	seed    uint64
+	repeats bool
+	trial   uint64          // number of the next proposal
+	seen    map[string]bool // keys of what was proposed or told
+	done    bool
 }
 
 // Redraws of one proposal before the space counts as exhausted. With s networks seen and one
@@ -31,7 +33,7 @@ const (
 
 // NewRandom returns a random search of the space.
 func NewRandom(o Options) *Random {
-	return &Random{space: o.Space, seed: o.Seed, seen: map[string]bool{}}
+	return &Random{space: o.Space, seed: o.Seed, repeats: o.Repeats, seen: map[string]bool{}}
 }
 
 // Name returns "random".
@@ -48,7 +50,7 @@ func (r *Random) Ask(n int) ([]space.Genome, error) {
 	}
 	var out []space.Genome
 	for len(out) < n && !r.done {
-		g, err := r.draw()
+		g, err := r.drawFrom(stream.New(r.seed, "strategy random", r.trial))
 		if err != nil && len(out) > 0 {
 			break // The next call meets the error again, and no proposal is lost.
 		}
@@ -68,9 +70,11 @@ func (r *Random) Ask(n int) ([]space.Genome, error) {
 	return out, nil
 }
 
-// draw returns a new genome, or nil if none was found.
-func (r *Random) draw() (space.Genome, error) {
-	rng := stream.New(r.seed, "strategy random", r.trial)
+// drawFrom returns a new genome, or nil if none was found.
+func (r *Random) drawFrom(rng *rand.Rand) (space.Genome, error) {
+	if r.repeats {
+		return r.space.Random(rng)
+	}
 	for range minRedraws + redrawsPerSeen*len(r.seen) {
 		g, err := r.space.Random(rng)
 		if err != nil {

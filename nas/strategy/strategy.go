@@ -52,6 +52,12 @@ type Result struct {
 type Options struct {
 	Space space.Space // required
 	Seed  uint64      // equal seeds give equal proposals for equal results
+
+	// Repeats allows proposals of networks that were proposed or told before. Strategies then do not look for genomes that
+	// are the same network, such as isomorphic cells.
+	Repeats bool
+
+	Evolution EvolutionOptions // of the strategy evolution
 }
 
 // Info describes a strategy that [New] can make.
@@ -70,7 +76,19 @@ func known() []entry {
 	return []entry{
 		{Info{"random", "uniform choices under the constraints, without repeats"},
 			func(o Options) (Strategy, error) { return NewRandom(o), nil }},
+		{Info{"grid", "all genomes of a small space, in order"},
+			func(o Options) (Strategy, error) { return made(NewGrid(o)) }},
+		{Info{"evolution", "children of the best, by crossing and mutation; regularized evolution and NSGA-II as options"},
+			func(o Options) (Strategy, error) { return made(NewEvolution(o)) }},
 	}
+}
+
+// made returns a strategy as the interface, without a nil inside it.
+func made[S Strategy](s S, err error) (Strategy, error) {
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // List returns the strategies that [New] can make.

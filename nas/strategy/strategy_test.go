@@ -83,7 +83,7 @@ func ask(t testing.TB, s Strategy, portions ...int) []space.Genome {
 
 func TestEveryListedStrategyCanBeMade(t *testing.T) {
 	for _, info := range List() {
-		s, err := New(info.Name, Options{Space: chainSpace(t, space.Constraints{})})
+		s, err := New(info.Name, Options{Space: nb201Space(t)}) // small enough for a grid
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,30 +109,30 @@ func TestASpaceIsRequired(t *testing.T) {
 
 func TestRandomDependsOnSeedAndNumberAlone(t *testing.T) {
 	s := chainSpace(t, space.Constraints{MaxFLOPs: 10e6})
-	want := ask(t, NewRandom(Options{s, 7}), 24)
+	want := ask(t, NewRandom(Options{Space: s, Seed: 7}), 24)
 	for name, got := range map[string][]space.Genome{
-		"one at a time": ask(t, NewRandom(Options{s, 7}), slices.Repeat([]int{1}, 24)...),
-		"in portions":   ask(t, NewRandom(Options{s, 7}), 5, 11, 8),
+		"one at a time": ask(t, NewRandom(Options{Space: s, Seed: 7}), slices.Repeat([]int{1}, 24)...),
+		"in portions":   ask(t, NewRandom(Options{Space: s, Seed: 7}), 5, 11, 8),
 	} {
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", name, got, want)
 		}
 	}
-	if slices.Equal(ask(t, NewRandom(Options{s, 8}), 24), want) {
+	if slices.Equal(ask(t, NewRandom(Options{Space: s, Seed: 8}), 24), want) {
 		t.Error("another seed gives the same proposals")
 	}
 }
 
 func TestReplayGivesTheSameState(t *testing.T) {
 	s := chainSpace(t, space.Constraints{})
-	r := NewRandom(Options{s, 7})
+	r := NewRandom(Options{Space: s, Seed: 7})
 	history := ask(t, r, 10)
 	for i, g := range history[:6] {
 		r.Tell(Result{Trial: i, Genome: g, Score: float64(i), Failed: i == 3})
 	}
 	want := ask(t, r, 10)
 
-	replay := NewRandom(Options{s, 7})
+	replay := NewRandom(Options{Space: s, Seed: 7})
 	for i := range history[:6] {
 		g := ask(t, replay, 1)[0]
 		if g != history[i] {
@@ -149,7 +149,7 @@ func TestReplayGivesTheSameState(t *testing.T) {
 func TestRandomProposesNoNetworkTwice(t *testing.T) {
 	s := chainSpace(t, space.Constraints{MaxFLOPs: 1e6})
 	keys := map[string]space.Genome{}
-	for _, g := range ask(t, NewRandom(Options{s, 1}), 2000) {
+	for _, g := range ask(t, NewRandom(Options{Space: s, Seed: 1}), 2000) {
 		if err := s.Check(g); err != nil {
 			t.Fatalf("%v: %v", g, err)
 		}
@@ -164,7 +164,7 @@ func TestRandomProposesNoNetworkTwice(t *testing.T) {
 func TestRandomFindsEveryNetworkAndIsExhausted(t *testing.T) {
 	for _, networks := range []int{1, 7, 300} {
 		s := tiny{4 * networks, networks, nil}
-		r := NewRandom(Options{s, 3})
+		r := NewRandom(Options{Space: s, Seed: 3})
 		found := map[string]bool{}
 		for {
 			got, err := r.Ask(16)
@@ -189,7 +189,7 @@ func TestRandomFindsEveryNetworkAndIsExhausted(t *testing.T) {
 
 func TestToldNetworksAreNotProposed(t *testing.T) {
 	s := tiny{40, 10, nil}
-	r := NewRandom(Options{s, 3})
+	r := NewRandom(Options{Space: s, Seed: 3})
 	for n := range 9 {
 		r.Tell(Result{Trial: -1, Genome: number(n)})
 	}
@@ -204,7 +204,7 @@ func TestProposalsAreUniformOverTheRest(t *testing.T) {
 	s := tiny{5, 5, nil}
 	var counts [5][5]int
 	for seed := range uint64(10_000) {
-		g := ask(t, NewRandom(Options{s, seed}), 2)
+		g := ask(t, NewRandom(Options{Space: s, Seed: seed}), 2)
 		counts[g[0].(number)][g[1].(number)]++
 	}
 	for i := range counts {
@@ -218,7 +218,7 @@ func TestProposalsAreUniformOverTheRest(t *testing.T) {
 
 func TestAskRefusesSenselessNumbers(t *testing.T) {
 	for _, n := range []int{0, -1} {
-		if got, err := NewRandom(Options{tiny{2, 2, nil}, 1}).Ask(n); err == nil || got != nil {
+		if got, err := NewRandom(Options{Space: tiny{2, 2, nil}, Seed: 1}).Ask(n); err == nil || got != nil {
 			t.Errorf("Ask(%d) = %v, %v", n, got, err)
 		}
 	}
@@ -226,19 +226,19 @@ func TestAskRefusesSenselessNumbers(t *testing.T) {
 
 func TestErrorsOfTheSpaceArePassedOn(t *testing.T) {
 	broken := errors.New("nothing is allowed")
-	_, err := NewRandom(Options{tiny{2, 2, broken}, 1}).Ask(1)
+	_, err := NewRandom(Options{Space: tiny{2, 2, broken}, Seed: 1}).Ask(1)
 	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "proposal 0") {
 		t.Error(err)
 	}
 	fragile := &fragile{tiny{50, 50, nil}, 3}
-	r := NewRandom(Options{fragile, 1})
+	r := NewRandom(Options{Space: fragile, Seed: 1})
 	if got := ask(t, r, 8); len(got) != 3 {
 		t.Errorf("%d genomes before the error, want 3", len(got))
 	}
 	if got, err := r.Ask(8); !errors.Is(err, errFragile) || got != nil {
 		t.Errorf("after the genomes: %v, %v", got, err)
 	}
-	_, err = NewRandom(Options{chainSpace(t, space.Constraints{MaxParams: 1}), 1}).Ask(1)
+	_, err = NewRandom(Options{Space: chainSpace(t, space.Constraints{MaxParams: 1}), Seed: 1}).Ask(1)
 	if _, ok := errors.AsType[*space.SampleError](err); !ok {
 		t.Error(err)
 	}

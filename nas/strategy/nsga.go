@@ -1,0 +1,101 @@
+package strategy
+
+import (
+	"cmp"
+	"maps"
+	"math"
+	"slices"
+)
+
+// survivors ranks a population by fronts and crowding and returns its best n (Deb et al. 2002, section III-C).
+func survivors(all []individual, n int) []individual {
+	var out []individual
+	for rank, front := range fronts(all) {
+		members := make([]individual, len(front))
+		for i, index := range front {
+			members[i] = all[index]
+			members[i].rank = rank
+		}
+		crowd(members)
+		if left := n - len(out); len(members) > left {
+			slices.SortStableFunc(members, func(a, b individual) int {
+				return cmp.Or(cmp.Compare(b.crowding, a.crowding), cmp.Compare(a.number, b.number))
+			})
+			members = members[:left]
+		}
+		out = append(out, members...)
+	}
+	return out
+}
+
+// dominates reports whether a is nowhere worse than b and somewhere better.
+func dominates(a, b []float64) bool {
+	better := false
+	for i := range a {
+		if a[i] < b[i] {
+			return false
+		}
+		better = better || a[i] > b[i]
+	}
+	return better
+}
+
+// fronts sorts individuals by dominance: the first front is dominated by none, the next by none but the first, and so
+// on (fast non-dominated sort, section III-A).
+func fronts(all []individual) [][]int {
+	dominated := make([][]int, len(all)) // by each
+	count := make([]int, len(all))       // of those that dominate it
+	var out [][]int
+	var front []int
+	for i := range all {
+		for j := range all {
+			switch {
+			case dominates(all[i].values, all[j].values):
+				dominated[i] = append(dominated[i], j)
+			case dominates(all[j].values, all[i].values):
+				count[i]++
+			}
+		}
+		if count[i] == 0 {
+			front = append(front, i)
+		}
+	}
+	for len(front) > 0 {
+		out = append(out, front)
+		var next []int
+		for _, i := range front {
+			for _, j := range dominated[i] {
+				if count[j]--; count[j] == 0 {
+					next = append(next, j)
+				}
+			}
+		}
+		slices.Sort(next)
+		front = next
+	}
+	return out
+}
+
+// crowd computes the crowding distances of a front: the sum over metrics of the distance between the two neighbours, in parts of the
+// range; the ends are infinitely far (section III-B).
+func crowd(front []individual) {
+	order := make([]int, len(front))
+	for i := range front {
+		front[i].crowding = 0
+		order[i] = i
+	}
+	for m := range front[0].values {
+		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(front[a].values[m], front[b].values[m]) })
+		first, last := order[0], order[len(order)-1]
+		span := front[last].values[m] - front[first].values[m]
+		front[first].crowding, front[last].crowding = math.Inf(1), math.Inf(1)
+		if !(span > 0) || math.IsInf(span, 0) {
+			continue // all alike
+		}
+		for i := 1; i < len(order)-1; i++ {
+			front[order[i]].crowding += (front[order[i+1]].values[m] - front[order[i-1]].values[m]) / span
+		}
+	}
+}
+
+func sortedNames(metrics map[string]float64) []string { return slices.Sorted(maps.Keys(metrics)) }
