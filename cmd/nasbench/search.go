@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,6 +46,7 @@ type searchOptions struct {
 	recipeFlags
 	profileFlags
 	darts        dartsFlags
+	evolution    evolutionFlags
 	strategyName string
 	trials       int
 	time         time.Duration
@@ -67,7 +69,7 @@ func searchSettings() []string {
 	return append([]string{
 		"space", "channels", "cells", "reductions", "strategy", "dataset", "image-size", "train-samples", "validation", "epochs", "seed",
 		"max-flops", "max-params", "min-params", "max-activation", "max-channels",
-	}, append(recipeFlagNames(), dartsFlagNames()...)...)
+	}, slices.Concat(recipeFlagNames(), dartsFlagNames(), evolutionFlagNames())...)
 }
 
 func (a *app) newSearch() *cobra.Command {
@@ -110,6 +112,7 @@ With --json, standard output has one JSON object per trial, in the order of tria
 	flags.Var(intValue{p: &o.finalEpochs, min: 0}, "final-epochs", "epochs of the final training of the best; fewer if the time is short (0: no final training)")
 	o.boundFlags.add(flags)
 	o.recipeFlags.add(flags)
+	o.evolution.add(flags)
 	o.darts.add(flags)
 	flags.Var(intValue{p: &o.threads, min: 0, max: maxThreads}, "threads", "threads of each trial (0: 1)")
 	flags.Var(intValue{p: &o.workers, min: 0, max: maxThreads}, "workers", "trials that run at the same time (0: as many as the CPUs allow)")
@@ -238,6 +241,9 @@ func (s *session) settings() study.Settings {
 	if s.strategyName != dartsStrategy {
 		maps.DeleteFunc(settings, func(name, _ string) bool { return isDartsFlag(name) })
 	}
+	if s.strategyName != "evolution" {
+		maps.DeleteFunc(settings, func(name, _ string) bool { return slices.Contains(evolutionFlagNames(), name) })
+	}
 	settings[levelSetting] = s.level.String()
 	if d := s.spaceDigest(); d != "" {
 		settings[spaceSetting] = d
@@ -274,7 +280,7 @@ func (s *session) prepare() (err error) {
 	if s.strategyName == dartsStrategy {
 		return s.checkDarts() // the strategy comes when there is something to propose
 	}
-	if s.strategy, err = strategy.New(s.strategyName, strategy.Options{Space: s.space, Seed: s.seed}); err != nil {
+	if s.strategy, err = strategy.New(s.strategyName, strategy.Options{Space: s.space, Seed: s.seed, Evolution: s.evolution.options()}); err != nil {
 		return &usageError{err}
 	}
 	return nil
@@ -286,7 +292,7 @@ func (s *session) proposes() error {
 	if s.strategyName == dartsStrategy {
 		return nil
 	}
-	other, err := strategy.New(s.strategyName, strategy.Options{Space: s.space, Seed: s.seed})
+	other, err := strategy.New(s.strategyName, strategy.Options{Space: s.space, Seed: s.seed, Evolution: s.evolution.options()})
 	if err == nil {
 		_, err = other.Ask(max(other.Round(), 1))
 	}
