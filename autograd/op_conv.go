@@ -98,10 +98,20 @@ func (c *conv2D) geometry(x, w, y tensor.Shape) *kernels.Conv {
 	}
 }
 
-// convParts returns into how many parts n rows of a convolution are divided. A kernel packs its weights once for each part, which
-// costs about as much as some pixels, so a part has at least a few rows.
-func convParts(n int, w, y tensor.Shape) int {
-	return flopParts(n/4, 2*y.Elements()*w[0]*w[1]*w[2])
+// A kernel packs its weights once for each part, which costs about as much as some tens of pixels. Parts have as many pixels
+// as leave that small, but where there are few in all, enough parts matter more.
+const (
+	convPixels    = 1024
+	convPixelsMin = 128
+	convShare     = 16 // a part may always be as small as this part of all
+)
+
+// convParts returns into how many parts n rows of pixels of a convolution are divided; y is what it computes, or what it is the
+// gradient for.
+func convParts(n, width int, w, y tensor.Shape) int {
+	pixels := n * width
+	least := max(convPixelsMin, min(convPixels, pixels/convShare))
+	return flopParts(min(n, pixels/least), 2*y.Elements()*w[0]*w[1]*w[2])
 }
 
 func (c *conv2D) Emit(e *Emitter) {
@@ -109,7 +119,7 @@ func (c *conv2D) Emit(e *Emitter) {
 	x, w, y, forward := e.In(0), e.In(1), e.Out(), e.Table.ConvForward
 	e.Scratch(e.Table.ConvScratch(g))
 	rows := g.N * g.Ho
-	parts := convParts(rows, e.InShape(1), e.OutShape())
+	parts := convParts(rows, g.Wo, e.InShape(1), e.OutShape())
 	e.Step(parts, func(part int, scratch []float32) {
 		lo, hi := kernels.Range(part, parts, rows)
 		forward(g, x, w, nil, y, scratch, lo, hi)
@@ -141,7 +151,7 @@ func (c *convBackwardData) Emit(e *Emitter) {
 	dy, w, dx, backward := e.In(0), e.In(1), e.Out(), e.Table.ConvBackwardData
 	e.Scratch(e.Table.ConvScratch(g))
 	rows := g.N * g.H
-	parts := convParts(rows, e.InShape(1), e.InShape(0))
+	parts := convParts(rows, g.W, e.InShape(1), e.InShape(0))
 	e.Step(parts, func(part int, scratch []float32) {
 		lo, hi := kernels.Range(part, parts, rows)
 		backward(g, dy, w, dx, scratch, lo, hi)
