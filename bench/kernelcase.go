@@ -24,6 +24,8 @@ type KernelCase struct {
 	// positive inputs are filled with numbers from 0.5 to 1.5.
 	positive bool
 	work     *autograd.Work // if it is not that of the program
+	// backward leaves out of the measurement, but for the check, what a gradient needs of the forward pass.
+	backward bool
 }
 
 // kernelProgram is a case made ready to run.
@@ -144,14 +146,11 @@ func (c KernelCase) Measure(ctx context.Context, table *kernels.Table, threads *
 		return Result{}, err
 	}
 	k.fill(c.random)
+	run := k.timer(c.backward)
 	// Runs are timed in groups, so that the clock costs nothing.
 	group := 1
 	for start := time.Now(); time.Since(start) < length/10 || group == 1; {
-		before := time.Now()
-		for range group {
-			k.Run(0)
-		}
-		if took := time.Since(before); took > length/100 || took > 10*time.Millisecond {
+		if took := run(group); took > length/100 || took > 10*time.Millisecond {
 			break
 		}
 		group *= 2
@@ -161,16 +160,15 @@ func (c KernelCase) Measure(ctx context.Context, table *kernels.Table, threads *
 		if err := ctx.Err(); err != nil {
 			return Result{}, err
 		}
-		before := time.Now()
-		for range group {
-			k.Run(0)
-		}
-		spent += time.Since(before)
+		spent += run(group)
 		runs += group
 	}
 	work := k.Work()
-	if c.work != nil {
+	switch {
+	case c.work != nil:
 		work = *c.work
+	case c.backward:
+		work = k.backwardWork()
 	}
 	nanoseconds := float64(spent.Nanoseconds()) / float64(runs)
 	flops, bytes := float64(work.FLOPs)/nanoseconds, float64(work.Bytes)/nanoseconds
@@ -178,4 +176,45 @@ func (c KernelCase) Measure(ctx context.Context, table *kernels.Table, threads *
 		Name: fmt.Sprintf("%s/threads=%d/level=%v", c.Name, threads.Count(), table.Level), Iterations: runs, Nanoseconds: nanoseconds,
 		Metrics: []Metric{{"GFLOP/s", flops}, {"GB/s", bytes}, {"%peak", 1e11 * flops / of.Peak}, {"%copy", 1e11 * bytes / of.Copy}},
 	}, nil
+}
+
+// timer returns a function that runs the program a number of times and returns how long that took, or how long the steps of the backward
+// pass among it took.
+func (k *kernelProgram) timer(backward bool) func(runs int) time.Duration {
+	if !backward {
+		return func(runs int) time.Duration {
+			before := time.Now()
+			for range runs {
+				k.Run(0)
+			}
+			return time.Since(before)
+		}
+	}
+	steps := k.Steps()
+	times := make([]time.Duration, len(steps))
+	return func(runs int) (sum time.Duration) {
+		clear(times)
+		for range runs {
+			k.RunTimed(0, times)
+		}
+		for i, n := range steps {
+			if n.Backward() {
+				sum += times[i]
+			}
+		}
+		return sum
+	}
+}
+
+// backwardWork returns the work of the steps that timer counts.
+func (k *kernelProgram) backwardWork() (sum autograd.Work) {
+	var last *autograd.Node
+	for _, n := range k.Steps() { // the steps of a node follow one another
+		if n != last && n.Backward() {
+			w := n.Work()
+			sum.FLOPs, sum.MACs, sum.Bytes = sum.FLOPs+w.FLOPs, sum.MACs+w.MACs, sum.Bytes+w.Bytes
+		}
+		last = n
+	}
+	return sum
 }

@@ -208,8 +208,8 @@ func normCases(shape string, d Direction) ([]KernelCase, error) {
 		}
 	}
 	return []KernelCase{
-		{Name: "BatchNorm/" + shape + "/" + string(d), build: build(false)},
-		{Name: "BatchNormReLU/" + shape + "/" + string(d), build: build(true)},
+		{Name: "BatchNorm/" + shape + "/" + string(d), build: build(false), backward: d != Forward},
+		{Name: "BatchNormReLU/" + shape + "/" + string(d), build: build(true), backward: d != Forward},
 	}, nil
 }
 
