@@ -32,6 +32,7 @@ var allowed = map[string][]string{
 	"nas/darts":         {"kernels", "tensor", "autograd", "layers", "dataset", "nas/space"},
 	"nas":               {},
 	"bench":             {"kernels", "tensor", "autograd", "layers", "dataset", "nas"},
+	"bench/peers":       {"kernels", "tensor", "layers", "bench"},
 	"cmd/nasbench":      {"kernels", "tensor", "autograd", "layers", "dataset", "nas", "bench"},
 }
 
@@ -44,6 +45,7 @@ var outside = map[string][]string{
 	"nas/study":    {"modernc.org/sqlite", "github.com/gofrs/flock"},
 	"cmd/nasbench": {"*"},
 	"bench":        {"golang.org/x/perf"},
+	"bench/peers":  {"github.com/klauspost/cpuid/v2"},
 }
 
 func within(path string, folders []string) bool {
