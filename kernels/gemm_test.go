@@ -144,7 +144,7 @@ func TestGEMMSmallSizes(t *testing.T) {
 
 func TestGEMMSizesBeyondBlocks(t *testing.T) {
 	mem, tables := newGuards(t), allLevels(t)
-	sizes := [][3]int{{1, 1, 1000}, {3, 300, 5}, {70, 5, 300}, {33, 259, 257}, {130, 10, 784}, {2, 520, 513}, {1, 1000, 64}}
+	sizes := [][3]int{{1, 1, 1000}, {3, 300, 5}, {70, 5, 300}, {33, 259, 257}, {130, 10, 784}, {2, 520, 513}, {115, 67, 1024}, {1, 1000, 64}}
 	for i, s := range sizes {
 		for trans := range 4 {
 			f := gemmForm{

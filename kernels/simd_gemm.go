@@ -11,6 +11,14 @@ const (
 	simdMC = 112
 )
 
+// Rows of A whose distance in floats is a multiple of simdAliasA share the sets of the
+// first-level cache. A tile of more rows than a set has lines (8 to 12 on amd64) would
+// drop its own rows, so such blocks of A are copied; for tiles of fewer it does not pay.
+const (
+	simdAliasA = 1024
+	simdWaysL1 = 8
+)
+
 // gemmPlan says what is packed and how the reduction is cut, by shape alone. The cuts
 // depend on K only, so that results do not depend on how rows are divided.
 type gemmPlan struct {
@@ -20,9 +28,10 @@ type gemmPlan struct {
 
 func (s *simd) gemmPlan(g *GEMM) gemmPlan {
 	blocks := (g.K + simdKC - 1) / simdKC
+	aliased := g.LDA%simdAliasA == 0 && s.rows[2] > simdWaysL1
 	return gemmPlan{
 		kc:    (g.K + blocks - 1) / max(blocks, 1),
-		packA: g.TransA && g.N > s.width(),
+		packA: (g.TransA || aliased) && g.N > s.width(),
 		packB: g.TransB || g.M > 2*s.rows[2],
 	}
 }
@@ -97,10 +106,17 @@ func (s *simd) gemm(g *GEMM, a, b, c, bias, scratch []float32) {
 			}
 			for ic := 0; ic < g.M; ic += simdMC {
 				mc := min(simdMC, g.M-ic)
-				for p := range kc {
-					copy(blockA[p*mc:][:mc], a[(pc+p)*g.LDA+ic:])
+				if g.TransA {
+					for p := range kc {
+						copy(blockA[p*mc:][:mc], a[(pc+p)*g.LDA+ic:])
+					}
+					t.aRow, t.aStep = 4, 4*mc
+				} else {
+					for i := range mc {
+						copy(blockA[i*kc:][:kc], a[(ic+i)*g.LDA+pc:])
+					}
+					t.aRow, t.aStep = 4*kc, 4
 				}
-				t.aRow, t.aStep = 4, 4*mc
 				s.gemmRows(&t, &blockA[0], &c[ic*g.LDC+jc], &m, mc, nc, kc)
 			}
 		}
