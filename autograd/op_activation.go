@@ -20,6 +20,9 @@ func SiLU(x *Node) *Node { return Activate(x, kernels.SiLU) }
 // HardSwish returns x*relu6(x+3)/6.
 func HardSwish(x *Node) *Node { return Activate(x, kernels.HardSwish) }
 
+// Exp returns e to the x.
+func Exp(x *Node) *Node { return Activate(x, kernels.Exp) }
+
 // Activate applies an activation to every element.
 func Activate(x *Node, f kernels.Activation) *Node { return apply(&activation{f}, x) }
 
@@ -27,11 +30,11 @@ type activation struct{ f kernels.Activation }
 
 // activationFLOPs counts comparisons, sums, products, quotients and exponentials as one each.
 var activationFLOPs = [kernels.NumActivations]int{
-	kernels.ReLU: 1, kernels.ReLU6: 2, kernels.Sigmoid: 4, kernels.SiLU: 5, kernels.HardSwish: 5,
+	kernels.ReLU: 1, kernels.ReLU6: 2, kernels.Sigmoid: 4, kernels.SiLU: 5, kernels.HardSwish: 5, kernels.Exp: 1,
 }
 
 var activationNames = [kernels.NumActivations]string{
-	kernels.ReLU: "relu", kernels.ReLU6: "relu6", kernels.Sigmoid: "sigmoid", kernels.SiLU: "silu", kernels.HardSwish: "hard_swish",
+	kernels.ReLU: "relu", kernels.ReLU6: "relu6", kernels.Sigmoid: "sigmoid", kernels.SiLU: "silu", kernels.HardSwish: "hard_swish", kernels.Exp: "exp",
 }
 
 func (a *activation) Name() string { return activationNames[a.f] }

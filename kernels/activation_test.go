@@ -6,10 +6,11 @@ import (
 )
 
 // activationOracle is an activation in float64: its value, its derivative, and the
-// number of eps by which the float32 value and derivative may be off, relative to max(|x|, 1).
+// number of eps by which the float32 value and derivative may be off, relative to max(|x|, 1), or to themselves.
 type activationOracle struct {
 	value, slope      func(x float64) float64
 	allowed, allowed2 float64
+	relative          bool
 }
 
 func logistic(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
@@ -22,13 +23,13 @@ func activationOracles() [NumActivations]activationOracle {
 		return 0
 	}
 	return [NumActivations]activationOracle{
-		ReLU:  {func(x float64) float64 { return max(x, 0) }, func(x float64) float64 { return step(!(x <= 0)) }, 0, 0},
-		ReLU6: {func(x float64) float64 { return min(max(x, 0), 6) }, func(x float64) float64 { return step(!(x <= 0 || x >= 6)) }, 0, 0},
+		ReLU:  {func(x float64) float64 { return max(x, 0) }, func(x float64) float64 { return step(!(x <= 0)) }, 0, 0, false},
+		ReLU6: {func(x float64) float64 { return min(max(x, 0), 6) }, func(x float64) float64 { return step(!(x <= 0 || x >= 6)) }, 0, 0, false},
 		// exp is good to 2 eps and the sum, the quotient and the product add half a one each.
-		Sigmoid: {logistic, func(x float64) float64 { return logistic(x) * logistic(-x) }, 4, 6},
+		Sigmoid: {logistic, func(x float64) float64 { return logistic(x) * logistic(-x) }, 4, 6, false},
 		SiLU: {
 			func(x float64) float64 { return x * logistic(x) },
-			func(x float64) float64 { return logistic(x) * (1 + x*logistic(-x)) }, 5, 8,
+			func(x float64) float64 { return logistic(x) * (1 + x*logistic(-x)) }, 5, 8, false,
 		},
 		HardSwish: {
 			func(x float64) float64 { return x * min(max(x+3, 0), 6) / 6 },
@@ -40,13 +41,18 @@ func activationOracles() [NumActivations]activationOracle {
 					return 1
 				}
 				return (2*x + 3) / 6
-			}, 3, 3,
+			}, 3, 3, false,
 		},
+		// Two units in the last place, the rounding of the reference, and that of the product.
+		Exp: {exp32, exp32, 3, 4, true},
 	}
 }
 
+// exp32 is the exponential as a float32, which may be infinite.
+func exp32(x float64) float64 { return float64(float32(math.Exp(x))) }
+
 func (a Activation) testName() string {
-	return [...]string{"relu", "relu6", "sigmoid", "silu", "hardswish"}[a]
+	return [...]string{"relu", "relu6", "sigmoid", "silu", "hardswish", "exp"}[a]
 }
 
 func TestActivations(t *testing.T) {
@@ -71,13 +77,16 @@ func TestActivations(t *testing.T) {
 						value, slope := make([]exact, n), make([]exact, n)
 						for i, v := range x {
 							size := min(max(1, math.Abs(float64(v))), math.MaxFloat32)
-							value[i] = exact{oracle.value(float64(v)), size}
 							s := oracle.slope(float64(v))
-							if size > 100 { // the slope is 0 or 1 there
+							if oracle.relative {
+								size = s
+							}
+							value[i] = exact{oracle.value(float64(v)), size}
+							if size > 100 && !oracle.relative { // the slope is 0 or 1 there
 								size = 1
 								s = math.Round(s)
 							}
-							slope[i] = exact{float64(dy[i]) * s, math.Abs(float64(dy[i])) * size}
+							slope[i] = exact{float64(float32(float64(dy[i]) * s)), math.Abs(float64(dy[i])) * size}
 							if v != v || v == inf32 { // unspecified, and skipped below
 								slope[i] = exact{0, 1}
 							}

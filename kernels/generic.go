@@ -37,6 +37,7 @@ func genericTable() *Table {
 			Sigmoid:   genericSigmoid,
 			SiLU:      genericSiLU,
 			HardSwish: genericHardSwish,
+			Exp:       genericExp,
 		},
 		ActivateGrad: [NumActivations]func(dst, dy, x []float32){
 			ReLU:      genericReLUGrad,
@@ -44,6 +45,7 @@ func genericTable() *Table {
 			Sigmoid:   genericSigmoidGrad,
 			SiLU:      genericSiLUGrad,
 			HardSwish: genericHardSwishGrad,
+			Exp:       genericExpGrad,
 		},
 
 		Add:  genericAdd,

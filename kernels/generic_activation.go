@@ -105,3 +105,17 @@ func genericHardSwishGrad(dst, dy, x []float32) {
 		dst[i] = g
 	}
 }
+
+func genericExp(dst, x []float32) {
+	x = x[:len(dst)]
+	for i, v := range x {
+		dst[i] = exp(v)
+	}
+}
+
+func genericExpGrad(dst, dy, x []float32) {
+	dy, x = dy[:len(dst)], x[:len(dst)]
+	for i, v := range x {
+		dst[i] = dy[i] * exp(v)
+	}
+}

@@ -2,29 +2,30 @@ package kernels
 
 import "math"
 
-// exp returns e to the x with an error of at most two units in the last place;
-// results below the normal numbers become zero, and above 2^127.5 infinity.
-// x = n*log(2) + r leaves |r| < 0.35, where the Taylor polynomial of degree 7 is exact
-// to 5e-9. Adding 1.5*2^23 rounds to the integer n and leaves it in the low bits;
+// exp returns e to the x with an error of at most two units in the last place, of the
+// subnormal numbers too. x = n*log(2) + r leaves |r| < 0.35, where the Taylor polynomial of degree 7
+// is exact to 5e-9. Adding 1.5*2^23 rounds to the integer n and leaves it in the low bits;
 // log(2) is split in two so that n times the first part is exact (Cody and Waite
-// 1980).
+// 1980). Scaling by 2^n in two steps, the first of which is exact, rounds once.
 func exp(x float32) float32 {
 	const (
 		round = 3 << 22
 		hi    = 0.693359375
 		lo    = math.Ln2 - hi
 	)
-	if x > 89 { // n is 128: infinity
+	if x > 89 { // infinity
 		x = 89
 	}
-	if x < -88 { // n is -127: zero
-		x = -88
+	if x < -104 { // zero
+		x = -104
 	}
 	t := x*math.Log2E + round
 	n := t - round
 	r := x - n*hi - n*lo
 	p := 1 + r*(1+r*(1.0/2+r*(1.0/6+r*(1.0/24+r*(1.0/120+r*(1.0/720+r*(1.0/5040)))))))
-	return p * math.Float32frombits((math.Float32bits(t)+127)<<23)
+	k := int32(math.Float32bits(t)<<9) >> 9
+	half := k >> 1
+	return p * math.Float32frombits(uint32(half+127)<<23) * math.Float32frombits(uint32(k-half+127)<<23)
 }
 
 // rowMax returns the maximum of x, which is not empty; NaN if any element is.

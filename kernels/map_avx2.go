@@ -10,8 +10,11 @@ package kernels
 //		dst[i] = a[i] + b[i]
 //	}
 //
+// If past is not 0 and there are at least 32 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
 //go:noescape
-func mapAddAVX2(dst *float32, a *float32, b *float32, n int)
+func mapAddAVX2(dst *float32, a *float32, b *float32, past int, n int)
 
 // mapSubAVX2 computes:
 //
@@ -19,8 +22,11 @@ func mapAddAVX2(dst *float32, a *float32, b *float32, n int)
 //		dst[i] = a[i] - b[i]
 //	}
 //
+// If past is not 0 and there are at least 32 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
 //go:noescape
-func mapSubAVX2(dst *float32, a *float32, b *float32, n int)
+func mapSubAVX2(dst *float32, a *float32, b *float32, past int, n int)
 
 // mapMulAVX2 computes:
 //
@@ -28,8 +34,11 @@ func mapSubAVX2(dst *float32, a *float32, b *float32, n int)
 //		dst[i] = a[i] * b[i]
 //	}
 //
+// If past is not 0 and there are at least 32 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
 //go:noescape
-func mapMulAVX2(dst *float32, a *float32, b *float32, n int)
+func mapMulAVX2(dst *float32, a *float32, b *float32, past int, n int)
 
 // mapDivAVX2 computes:
 //
@@ -37,8 +46,11 @@ func mapMulAVX2(dst *float32, a *float32, b *float32, n int)
 //		dst[i] = a[i] / b[i]
 //	}
 //
+// If past is not 0 and there are at least 32 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
 //go:noescape
-func mapDivAVX2(dst *float32, a *float32, b *float32, n int)
+func mapDivAVX2(dst *float32, a *float32, b *float32, past int, n int)
 
 // mapScalAVX2 computes:
 //
@@ -46,8 +58,11 @@ func mapDivAVX2(dst *float32, a *float32, b *float32, n int)
 //		dst[i] = alpha * x[i]
 //	}
 //
+// If past is not 0 and there are at least 32 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
 //go:noescape
-func mapScalAVX2(dst *float32, x *float32, alpha float32, n int)
+func mapScalAVX2(dst *float32, x *float32, alpha float32, past int, n int)
 
 // mapAxpyAVX2 computes:
 //
@@ -73,8 +88,11 @@ func mapLerpAVX2(dst *float32, x *float32, t float32, n int)
 //		dst[i] = max(x[i], 0)
 //	}
 //
+// If past is not 0 and there are at least 32 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
 //go:noescape
-func mapReluAVX2(dst *float32, x *float32, n int)
+func mapReluAVX2(dst *float32, x *float32, past int, n int)
 
 // mapReluGradAVX2 computes:
 //
@@ -86,8 +104,11 @@ func mapReluAVX2(dst *float32, x *float32, n int)
 //		}
 //	}
 //
+// If past is not 0 and there are at least 32 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
 //go:noescape
-func mapReluGradAVX2(dst *float32, dy *float32, x *float32, n int)
+func mapReluGradAVX2(dst *float32, dy *float32, x *float32, past int, n int)
 
 // mapClampAVX2 computes:
 //
@@ -95,8 +116,11 @@ func mapReluGradAVX2(dst *float32, dy *float32, x *float32, n int)
 //		dst[i] = min(max(x[i], 0), limit)
 //	}
 //
+// If past is not 0 and there are at least 32 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
 //go:noescape
-func mapClampAVX2(dst *float32, x *float32, limit float32, n int)
+func mapClampAVX2(dst *float32, x *float32, limit float32, past int, n int)
 
 // mapClampGradAVX2 computes:
 //
@@ -108,8 +132,11 @@ func mapClampAVX2(dst *float32, x *float32, limit float32, n int)
 //		}
 //	}
 //
+// If past is not 0 and there are at least 32 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
 //go:noescape
-func mapClampGradAVX2(dst *float32, dy *float32, x *float32, limit float32, n int)
+func mapClampGradAVX2(dst *float32, dy *float32, x *float32, limit float32, past int, n int)
 
 // mapNormalizeAVX2 computes:
 //
@@ -182,8 +209,11 @@ func mapCombineReluAVX2(dst *float32, dy *float32, x *float32, mean *float32, sc
 //		}
 //	}
 //
+// If past is not 0 and there are at least 16 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
 //go:noescape
-func mapHardSwishAVX2(dst *float32, x *float32, minusThree float32, belowThree float32, three float32, six float32, n int)
+func mapHardSwishAVX2(dst *float32, x *float32, minusThree float32, belowThree float32, three float32, six float32, past int, n int)
 
 // mapHardSwishGradAVX2 computes:
 //
@@ -198,8 +228,85 @@ func mapHardSwishAVX2(dst *float32, x *float32, minusThree float32, belowThree f
 //		}
 //	}
 //
+// If past is not 0 and there are at least 16 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
 //go:noescape
-func mapHardSwishGradAVX2(dst *float32, dy *float32, x *float32, minusThree float32, belowThree float32, three float32, six float32, n int)
+func mapHardSwishGradAVX2(dst *float32, dy *float32, x *float32, minusThree float32, belowThree float32, three float32, six float32, past int, n int)
+
+// mapExpAVX2 computes:
+//
+//	for i := range n {
+//		dst[i] = exp(x[i])
+//	}
+//
+// If past is not 0 and there are at least 16 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
+//go:noescape
+func mapExpAVX2(dst *float32, x *float32, past int, n int)
+
+// mapExpGradAVX2 computes:
+//
+//	for i := range n {
+//		dst[i] = dy[i] * exp(x[i])
+//	}
+//
+// If past is not 0 and there are at least 16 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
+//go:noescape
+func mapExpGradAVX2(dst *float32, dy *float32, x *float32, past int, n int)
+
+// mapSigmoidAVX2 computes:
+//
+//	for i := range n {
+//		dst[i] = 1 / (1 + exp(-x[i]))
+//	}
+//
+// If past is not 0 and there are at least 16 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
+//go:noescape
+func mapSigmoidAVX2(dst *float32, x *float32, past int, n int)
+
+// mapSigmoidGradAVX2 computes:
+//
+//	for i := range n {
+//		e := exp(-abs(x[i]))
+//		dst[i] = dy[i] * (e / ((1 + e) * (1 + e)))
+//	}
+//
+// If past is not 0 and there are at least 16 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
+//go:noescape
+func mapSigmoidGradAVX2(dst *float32, dy *float32, x *float32, past int, n int)
+
+// mapSiluAVX2 computes:
+//
+//	for i := range n {
+//		dst[i] = x[i] / (1 + exp(-x[i]))
+//	}
+//
+// If past is not 0 and there are at least 16 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
+//go:noescape
+func mapSiluAVX2(dst *float32, x *float32, past int, n int)
+
+// mapSiluGradAVX2 computes:
+//
+//	for i := range n {
+//		s := 1 / (1 + exp(-x[i]))
+//		dst[i] = dy[i] * (s * (1 + float32(x[i]*(1-s))))
+//	}
+//
+// If past is not 0 and there are at least 16 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
+//go:noescape
+func mapSiluGradAVX2(dst *float32, dy *float32, x *float32, past int, n int)
 
 // mapSgdAVX2 computes:
 //
@@ -247,46 +354,49 @@ func mapAdamWAVX2(w *float32, grad *float32, m *float32, v *float32, lr float32,
 //		dst[i] = sum
 //	}
 //
+// If past is not 0 it stores groups of whole vectors past the caches, and the address of
+// dst[first] must be a multiple of 64.
+//
 //go:noescape
-func mapWeightedAVX2(dst *float32, xs *[]float32, w *float32, count int, first int, n int)
+func mapWeightedAVX2(dst *float32, xs *[]float32, w *float32, count int, first int, past int, n int)
 
-func (s *simd) mapAdd(dst *float32, a *float32, b *float32, n int) {
+func (s *simd) mapAdd(dst *float32, a *float32, b *float32, past int, n int) {
 	if s.level == AVX512 {
-		mapAddAVX512(dst, a, b, n)
+		mapAddAVX512(dst, a, b, past, n)
 	} else {
-		mapAddAVX2(dst, a, b, n)
+		mapAddAVX2(dst, a, b, past, n)
 	}
 }
 
-func (s *simd) mapSub(dst *float32, a *float32, b *float32, n int) {
+func (s *simd) mapSub(dst *float32, a *float32, b *float32, past int, n int) {
 	if s.level == AVX512 {
-		mapSubAVX512(dst, a, b, n)
+		mapSubAVX512(dst, a, b, past, n)
 	} else {
-		mapSubAVX2(dst, a, b, n)
+		mapSubAVX2(dst, a, b, past, n)
 	}
 }
 
-func (s *simd) mapMul(dst *float32, a *float32, b *float32, n int) {
+func (s *simd) mapMul(dst *float32, a *float32, b *float32, past int, n int) {
 	if s.level == AVX512 {
-		mapMulAVX512(dst, a, b, n)
+		mapMulAVX512(dst, a, b, past, n)
 	} else {
-		mapMulAVX2(dst, a, b, n)
+		mapMulAVX2(dst, a, b, past, n)
 	}
 }
 
-func (s *simd) mapDiv(dst *float32, a *float32, b *float32, n int) {
+func (s *simd) mapDiv(dst *float32, a *float32, b *float32, past int, n int) {
 	if s.level == AVX512 {
-		mapDivAVX512(dst, a, b, n)
+		mapDivAVX512(dst, a, b, past, n)
 	} else {
-		mapDivAVX2(dst, a, b, n)
+		mapDivAVX2(dst, a, b, past, n)
 	}
 }
 
-func (s *simd) mapScal(dst *float32, x *float32, alpha float32, n int) {
+func (s *simd) mapScal(dst *float32, x *float32, alpha float32, past int, n int) {
 	if s.level == AVX512 {
-		mapScalAVX512(dst, x, alpha, n)
+		mapScalAVX512(dst, x, alpha, past, n)
 	} else {
-		mapScalAVX2(dst, x, alpha, n)
+		mapScalAVX2(dst, x, alpha, past, n)
 	}
 }
 
@@ -306,35 +416,35 @@ func (s *simd) mapLerp(dst *float32, x *float32, t float32, n int) {
 	}
 }
 
-func (s *simd) mapRelu(dst *float32, x *float32, n int) {
+func (s *simd) mapRelu(dst *float32, x *float32, past int, n int) {
 	if s.level == AVX512 {
-		mapReluAVX512(dst, x, n)
+		mapReluAVX512(dst, x, past, n)
 	} else {
-		mapReluAVX2(dst, x, n)
+		mapReluAVX2(dst, x, past, n)
 	}
 }
 
-func (s *simd) mapReluGrad(dst *float32, dy *float32, x *float32, n int) {
+func (s *simd) mapReluGrad(dst *float32, dy *float32, x *float32, past int, n int) {
 	if s.level == AVX512 {
-		mapReluGradAVX512(dst, dy, x, n)
+		mapReluGradAVX512(dst, dy, x, past, n)
 	} else {
-		mapReluGradAVX2(dst, dy, x, n)
+		mapReluGradAVX2(dst, dy, x, past, n)
 	}
 }
 
-func (s *simd) mapClamp(dst *float32, x *float32, limit float32, n int) {
+func (s *simd) mapClamp(dst *float32, x *float32, limit float32, past int, n int) {
 	if s.level == AVX512 {
-		mapClampAVX512(dst, x, limit, n)
+		mapClampAVX512(dst, x, limit, past, n)
 	} else {
-		mapClampAVX2(dst, x, limit, n)
+		mapClampAVX2(dst, x, limit, past, n)
 	}
 }
 
-func (s *simd) mapClampGrad(dst *float32, dy *float32, x *float32, limit float32, n int) {
+func (s *simd) mapClampGrad(dst *float32, dy *float32, x *float32, limit float32, past int, n int) {
 	if s.level == AVX512 {
-		mapClampGradAVX512(dst, dy, x, limit, n)
+		mapClampGradAVX512(dst, dy, x, limit, past, n)
 	} else {
-		mapClampGradAVX2(dst, dy, x, limit, n)
+		mapClampGradAVX2(dst, dy, x, limit, past, n)
 	}
 }
 
@@ -386,19 +496,67 @@ func (s *simd) mapCombineRelu(dst *float32, dy *float32, x *float32, mean *float
 	}
 }
 
-func (s *simd) mapHardSwish(dst *float32, x *float32, minusThree float32, belowThree float32, three float32, six float32, n int) {
+func (s *simd) mapHardSwish(dst *float32, x *float32, minusThree float32, belowThree float32, three float32, six float32, past int, n int) {
 	if s.level == AVX512 {
-		mapHardSwishAVX512(dst, x, minusThree, belowThree, three, six, n)
+		mapHardSwishAVX512(dst, x, minusThree, belowThree, three, six, past, n)
 	} else {
-		mapHardSwishAVX2(dst, x, minusThree, belowThree, three, six, n)
+		mapHardSwishAVX2(dst, x, minusThree, belowThree, three, six, past, n)
 	}
 }
 
-func (s *simd) mapHardSwishGrad(dst *float32, dy *float32, x *float32, minusThree float32, belowThree float32, three float32, six float32, n int) {
+func (s *simd) mapHardSwishGrad(dst *float32, dy *float32, x *float32, minusThree float32, belowThree float32, three float32, six float32, past int, n int) {
 	if s.level == AVX512 {
-		mapHardSwishGradAVX512(dst, dy, x, minusThree, belowThree, three, six, n)
+		mapHardSwishGradAVX512(dst, dy, x, minusThree, belowThree, three, six, past, n)
 	} else {
-		mapHardSwishGradAVX2(dst, dy, x, minusThree, belowThree, three, six, n)
+		mapHardSwishGradAVX2(dst, dy, x, minusThree, belowThree, three, six, past, n)
+	}
+}
+
+func (s *simd) mapExp(dst *float32, x *float32, past int, n int) {
+	if s.level == AVX512 {
+		mapExpAVX512(dst, x, past, n)
+	} else {
+		mapExpAVX2(dst, x, past, n)
+	}
+}
+
+func (s *simd) mapExpGrad(dst *float32, dy *float32, x *float32, past int, n int) {
+	if s.level == AVX512 {
+		mapExpGradAVX512(dst, dy, x, past, n)
+	} else {
+		mapExpGradAVX2(dst, dy, x, past, n)
+	}
+}
+
+func (s *simd) mapSigmoid(dst *float32, x *float32, past int, n int) {
+	if s.level == AVX512 {
+		mapSigmoidAVX512(dst, x, past, n)
+	} else {
+		mapSigmoidAVX2(dst, x, past, n)
+	}
+}
+
+func (s *simd) mapSigmoidGrad(dst *float32, dy *float32, x *float32, past int, n int) {
+	if s.level == AVX512 {
+		mapSigmoidGradAVX512(dst, dy, x, past, n)
+	} else {
+		mapSigmoidGradAVX2(dst, dy, x, past, n)
+	}
+}
+
+func (s *simd) mapSilu(dst *float32, x *float32, past int, n int) {
+	if s.level == AVX512 {
+		mapSiluAVX512(dst, x, past, n)
+	} else {
+		mapSiluAVX2(dst, x, past, n)
+	}
+}
+
+func (s *simd) mapSiluGrad(dst *float32, dy *float32, x *float32, past int, n int) {
+	if s.level == AVX512 {
+		mapSiluGradAVX512(dst, dy, x, past, n)
+	} else {
+		mapSiluGradAVX2(dst, dy, x, past, n)
 	}
 }
 
@@ -426,10 +584,10 @@ func (s *simd) mapAdamW(w *float32, grad *float32, m *float32, v *float32, lr fl
 	}
 }
 
-func (s *simd) mapWeighted(dst *float32, xs *[]float32, w *float32, count int, first int, n int) {
+func (s *simd) mapWeighted(dst *float32, xs *[]float32, w *float32, count int, first int, past int, n int) {
 	if s.level == AVX512 {
-		mapWeightedAVX512(dst, xs, w, count, first, n)
+		mapWeightedAVX512(dst, xs, w, count, first, past, n)
 	} else {
-		mapWeightedAVX2(dst, xs, w, count, first, n)
+		mapWeightedAVX2(dst, xs, w, count, first, past, n)
 	}
 }

@@ -10,8 +10,11 @@ package kernels
 //		dst[i] = a[i] + b[i]
 //	}
 //
+// If past is not 0 and there are at least 64 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
 //go:noescape
-func mapAddAVX512(dst *float32, a *float32, b *float32, n int)
+func mapAddAVX512(dst *float32, a *float32, b *float32, past int, n int)
 
 // mapSubAVX512 computes:
 //
@@ -19,8 +22,11 @@ func mapAddAVX512(dst *float32, a *float32, b *float32, n int)
 //		dst[i] = a[i] - b[i]
 //	}
 //
+// If past is not 0 and there are at least 64 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
 //go:noescape
-func mapSubAVX512(dst *float32, a *float32, b *float32, n int)
+func mapSubAVX512(dst *float32, a *float32, b *float32, past int, n int)
 
 // mapMulAVX512 computes:
 //
@@ -28,8 +34,11 @@ func mapSubAVX512(dst *float32, a *float32, b *float32, n int)
 //		dst[i] = a[i] * b[i]
 //	}
 //
+// If past is not 0 and there are at least 64 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
 //go:noescape
-func mapMulAVX512(dst *float32, a *float32, b *float32, n int)
+func mapMulAVX512(dst *float32, a *float32, b *float32, past int, n int)
 
 // mapDivAVX512 computes:
 //
@@ -37,8 +46,11 @@ func mapMulAVX512(dst *float32, a *float32, b *float32, n int)
 //		dst[i] = a[i] / b[i]
 //	}
 //
+// If past is not 0 and there are at least 64 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
 //go:noescape
-func mapDivAVX512(dst *float32, a *float32, b *float32, n int)
+func mapDivAVX512(dst *float32, a *float32, b *float32, past int, n int)
 
 // mapScalAVX512 computes:
 //
@@ -46,8 +58,11 @@ func mapDivAVX512(dst *float32, a *float32, b *float32, n int)
 //		dst[i] = alpha * x[i]
 //	}
 //
+// If past is not 0 and there are at least 64 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
 //go:noescape
-func mapScalAVX512(dst *float32, x *float32, alpha float32, n int)
+func mapScalAVX512(dst *float32, x *float32, alpha float32, past int, n int)
 
 // mapAxpyAVX512 computes:
 //
@@ -73,8 +88,11 @@ func mapLerpAVX512(dst *float32, x *float32, t float32, n int)
 //		dst[i] = max(x[i], 0)
 //	}
 //
+// If past is not 0 and there are at least 64 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
 //go:noescape
-func mapReluAVX512(dst *float32, x *float32, n int)
+func mapReluAVX512(dst *float32, x *float32, past int, n int)
 
 // mapReluGradAVX512 computes:
 //
@@ -86,8 +104,11 @@ func mapReluAVX512(dst *float32, x *float32, n int)
 //		}
 //	}
 //
+// If past is not 0 and there are at least 64 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
 //go:noescape
-func mapReluGradAVX512(dst *float32, dy *float32, x *float32, n int)
+func mapReluGradAVX512(dst *float32, dy *float32, x *float32, past int, n int)
 
 // mapClampAVX512 computes:
 //
@@ -95,8 +116,11 @@ func mapReluGradAVX512(dst *float32, dy *float32, x *float32, n int)
 //		dst[i] = min(max(x[i], 0), limit)
 //	}
 //
+// If past is not 0 and there are at least 64 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
 //go:noescape
-func mapClampAVX512(dst *float32, x *float32, limit float32, n int)
+func mapClampAVX512(dst *float32, x *float32, limit float32, past int, n int)
 
 // mapClampGradAVX512 computes:
 //
@@ -108,8 +132,11 @@ func mapClampAVX512(dst *float32, x *float32, limit float32, n int)
 //		}
 //	}
 //
+// If past is not 0 and there are at least 64 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
 //go:noescape
-func mapClampGradAVX512(dst *float32, dy *float32, x *float32, limit float32, n int)
+func mapClampGradAVX512(dst *float32, dy *float32, x *float32, limit float32, past int, n int)
 
 // mapNormalizeAVX512 computes:
 //
@@ -182,8 +209,11 @@ func mapCombineReluAVX512(dst *float32, dy *float32, x *float32, mean *float32, 
 //		}
 //	}
 //
+// If past is not 0 and there are at least 32 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
 //go:noescape
-func mapHardSwishAVX512(dst *float32, x *float32, minusThree float32, belowThree float32, three float32, six float32, n int)
+func mapHardSwishAVX512(dst *float32, x *float32, minusThree float32, belowThree float32, three float32, six float32, past int, n int)
 
 // mapHardSwishGradAVX512 computes:
 //
@@ -198,8 +228,85 @@ func mapHardSwishAVX512(dst *float32, x *float32, minusThree float32, belowThree
 //		}
 //	}
 //
+// If past is not 0 and there are at least 32 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
 //go:noescape
-func mapHardSwishGradAVX512(dst *float32, dy *float32, x *float32, minusThree float32, belowThree float32, three float32, six float32, n int)
+func mapHardSwishGradAVX512(dst *float32, dy *float32, x *float32, minusThree float32, belowThree float32, three float32, six float32, past int, n int)
+
+// mapExpAVX512 computes:
+//
+//	for i := range n {
+//		dst[i] = exp(x[i])
+//	}
+//
+// If past is not 0 and there are at least 32 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
+//go:noescape
+func mapExpAVX512(dst *float32, x *float32, past int, n int)
+
+// mapExpGradAVX512 computes:
+//
+//	for i := range n {
+//		dst[i] = dy[i] * exp(x[i])
+//	}
+//
+// If past is not 0 and there are at least 32 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
+//go:noescape
+func mapExpGradAVX512(dst *float32, dy *float32, x *float32, past int, n int)
+
+// mapSigmoidAVX512 computes:
+//
+//	for i := range n {
+//		dst[i] = 1 / (1 + exp(-x[i]))
+//	}
+//
+// If past is not 0 and there are at least 32 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
+//go:noescape
+func mapSigmoidAVX512(dst *float32, x *float32, past int, n int)
+
+// mapSigmoidGradAVX512 computes:
+//
+//	for i := range n {
+//		e := exp(-abs(x[i]))
+//		dst[i] = dy[i] * (e / ((1 + e) * (1 + e)))
+//	}
+//
+// If past is not 0 and there are at least 32 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
+//go:noescape
+func mapSigmoidGradAVX512(dst *float32, dy *float32, x *float32, past int, n int)
+
+// mapSiluAVX512 computes:
+//
+//	for i := range n {
+//		dst[i] = x[i] / (1 + exp(-x[i]))
+//	}
+//
+// If past is not 0 and there are at least 32 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
+//go:noescape
+func mapSiluAVX512(dst *float32, x *float32, past int, n int)
+
+// mapSiluGradAVX512 computes:
+//
+//	for i := range n {
+//		s := 1 / (1 + exp(-x[i]))
+//		dst[i] = dy[i] * (s * (1 + float32(x[i]*(1-s))))
+//	}
+//
+// If past is not 0 and there are at least 32 elements, it stores past the caches, and the address
+// of the first stream must be a multiple of 64.
+//
+//go:noescape
+func mapSiluGradAVX512(dst *float32, dy *float32, x *float32, past int, n int)
 
 // mapSgdAVX512 computes:
 //
@@ -247,5 +354,8 @@ func mapAdamWAVX512(w *float32, grad *float32, m *float32, v *float32, lr float3
 //		dst[i] = sum
 //	}
 //
+// If past is not 0 it stores groups of whole vectors past the caches, and the address of
+// dst[first] must be a multiple of 64.
+//
 //go:noescape
-func mapWeightedAVX512(dst *float32, xs *[]float32, w *float32, count int, first int, n int)
+func mapWeightedAVX512(dst *float32, xs *[]float32, w *float32, count int, first int, past int, n int)

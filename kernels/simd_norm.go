@@ -137,6 +137,6 @@ func (s *simd) addRow(y, x, row []float32, rows, c int) {
 	period := channelPeriod(rows, c)
 	row = repeat(&room, row, period)
 	for i := 0; i < len(y); i += period {
-		s.mapAdd(&y[i], &x[i], &row[0], min(period, len(y)-i))
+		s.mapAdd(&y[i], &x[i], &row[0], 0, min(period, len(y)-i))
 	}
 }

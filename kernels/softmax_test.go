@@ -164,3 +164,95 @@ func TestSoftmaxOfExtremes(t *testing.T) {
 		}
 	})
 }
+
+// TestSoftmaxOfWideRows takes rows of many vectors, whose sums have many terms: the
+// bounds are the same, since the sums are in float64.
+func TestSoftmaxOfWideRows(t *testing.T) {
+	forEachLevel(t, func(t *testing.T, table *Table) {
+		mem := newGuards(t)
+		rng := newRand("softmax of wide rows")
+		for _, c := range []int{64, 100, 127, 1000, 4097, 70001} {
+			mem.reset()
+			mem.atStart = rng.IntN(2) == 0
+			const rows = 3
+			x, y, loss, labels := mem.random(rng, rows*c), mem.filled(rows*c, nan32), mem.floats(rows), mem.floats(rows)
+			prob, logProb, losses := make([]exact, rows*c), make([]exact, rows*c), make([]exact, rows)
+			grad := make([]exact, rows*c)
+			for r := range rows {
+				row := x[r*c : (r+1)*c]
+				labels[r] = float32(rng.IntN(c))
+				logSum, m, p := softmax64(row)
+				s := spread(row, m)
+				for i, v := range row {
+					at := r*c + i
+					prob[at] = exact{p[i], p[i] * s}
+					logProb[at] = exact{float64(v) - m - logSum, 1 + s + logSum}
+					target := 0.1 / float64(c)
+					if i == int(labels[r]) {
+						target += 0.9
+						losses[r] = exact{-logProb[at].value, logProb[at].size}
+					}
+					grad[at] = exact{p[i] - target, p[i]*s + target}
+				}
+			}
+			table.Softmax(y, x, rows, c)
+			if err := closeTo(y, prob, 8); err != nil {
+				t.Fatalf("softmax of %d: %v", c, err)
+			}
+			table.LogSoftmax(y, x, rows, c)
+			if err := closeTo(y, logProb, 8); err != nil {
+				t.Fatalf("log-softmax of %d: %v", c, err)
+			}
+			table.CrossEntropy(loss, x, labels, 0, rows, c)
+			if err := closeTo(loss, losses, 8); err != nil {
+				t.Fatalf("cross-entropy of %d: %v", c, err)
+			}
+			table.CrossEntropyGrad(y, x, labels, 0.1, 1, rows, c)
+			if err := closeTo(y, grad, 8); err != nil {
+				t.Fatalf("gradient of cross-entropy of %d: %v", c, err)
+			}
+		}
+	})
+}
+
+// TestSoftmaxOfPartsOfRows holds each routine over all rows against the same in parts, bit by bit, and
+// over more rows than are taken at once.
+func TestSoftmaxOfPartsOfRows(t *testing.T) {
+	forEachLevel(t, func(t *testing.T, table *Table) {
+		rng := newRand("softmax of parts")
+		mem := newGuards(t)
+		for _, c := range []int{1, 3, 8, 10, 16, 17, 100} {
+			mem.reset()
+			rows := 200
+			x, dy, labels := mem.special(rng, rows*c), mem.random(rng, rows*c), make([]float32, rows)
+			for r := range labels {
+				labels[r] = float32(rng.IntN(c))
+			}
+			for name, f := range map[string]func(y []float32, lo, hi int){
+				"softmax":      func(y []float32, lo, hi int) { table.Softmax(y[lo*c:hi*c], x[lo*c:hi*c], hi-lo, c) },
+				"softmax grad": func(y []float32, lo, hi int) { table.SoftmaxGrad(y[lo*c:hi*c], dy[lo*c:hi*c], x[lo*c:hi*c], hi-lo, c) },
+				"log-softmax":  func(y []float32, lo, hi int) { table.LogSoftmax(y[lo*c:hi*c], x[lo*c:hi*c], hi-lo, c) },
+				"log-softmax grad": func(y []float32, lo, hi int) {
+					table.LogSoftmaxGrad(y[lo*c:hi*c], dy[lo*c:hi*c], x[lo*c:hi*c], hi-lo, c)
+				},
+				"cross-entropy": func(y []float32, lo, hi int) {
+					table.CrossEntropy(y[lo:hi], x[lo*c:hi*c], labels[lo:hi], 0.1, hi-lo, c)
+				},
+				"cross-entropygrad": func(y []float32, lo, hi int) {
+					table.CrossEntropyGrad(y[lo*c:hi*c], x[lo*c:hi*c], labels[lo:hi], 0.1, 0.5, hi-lo, c)
+				},
+			} {
+				whole, parts := make([]float32, rows*c), make([]float32, rows*c)
+				f(whole, 0, rows)
+				for lo := 0; lo < rows; {
+					hi := min(rows, lo+rng.IntN(40))
+					f(parts, lo, hi)
+					lo = hi
+				}
+				if err := sameFloats(parts, whole); err != nil {
+					t.Fatalf("%s of rows of %d: %v", name, c, err)
+				}
+			}
+		}
+	})
+}

@@ -157,6 +157,7 @@ const (
 	Sigmoid
 	SiLU
 	HardSwish
+	Exp
 	NumActivations
 )
 

@@ -17,6 +17,7 @@ func override(l Level, t *Table) {
 	t.ConvScratch = s.convScratch
 	s.overrideMaps(t)
 	s.overrideReductions(t)
+	s.overrideRows(t)
 	s.overridePools(t)
 	t.CopyRows = s.copyRows
 	t.FMALoop = s.fmaLoop

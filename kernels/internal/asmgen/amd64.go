@@ -9,8 +9,8 @@ import (
 type amd64 struct {
 	out    strings.Builder
 	layout *layout
-	vector string // prefix of vector registers: Y or Z
-	tail   bool   // SetTail was called
+	vector string   // prefix of vector registers: Y or Z
+	data   []string // definitions of symbols
 }
 
 // regNames leaves out SP, BP (the frame pointer) and R15 (used by dynamic linking).
@@ -107,15 +107,17 @@ func (a *amd64) JumpMemZero(m Mem, label string) {
 	a.emit("JEQ", label)
 }
 
-func (a *amd64) Load(dst Vec, m Mem)      { a.emit("VMOVUPS", m, dst) }
-func (a *amd64) Store(m Mem, src Vec)     { a.emit("VMOVUPS", src, m) }
-func (a *amd64) Broadcast(dst Vec, m Mem) { a.emit("VBROADCASTSS", m, dst) }
-func (a *amd64) Copy(dst, src Vec)        { a.emit("VMOVAPS", src, dst) }
-func (a *amd64) AddVec(dst, x, y Vec)     { a.emit("VADDPS", y, x, dst) }
-func (a *amd64) SubVec(dst, x, y Vec)     { a.emit("VSUBPS", y, x, dst) }
-func (a *amd64) MulVec(dst, x, y Vec)     { a.emit("VMULPS", y, x, dst) }
-func (a *amd64) MaxVec(dst, x, y Vec)     { a.emit("VMAXPS", y, x, dst) }
-func (a *amd64) FMA(acc, x, y Vec)        { a.emit("VFMADD231PS", y, x, acc) }
+func (a *amd64) Load(dst Vec, m Mem)        { a.emit("VMOVUPS", m, dst) }
+func (a *amd64) Store(m Mem, src Vec)       { a.emit("VMOVUPS", src, m) }
+func (a *amd64) StoreStream(m Mem, src Vec) { a.emit("VMOVNTPS", src, m) }
+func (a *amd64) StreamFence()               { a.emit("SFENCE") }
+func (a *amd64) Broadcast(dst Vec, m Mem)   { a.emit("VBROADCASTSS", m, dst) }
+func (a *amd64) Copy(dst, src Vec)          { a.emit("VMOVAPS", src, dst) }
+func (a *amd64) AddVec(dst, x, y Vec)       { a.emit("VADDPS", y, x, dst) }
+func (a *amd64) SubVec(dst, x, y Vec)       { a.emit("VSUBPS", y, x, dst) }
+func (a *amd64) MulVec(dst, x, y Vec)       { a.emit("VMULPS", y, x, dst) }
+func (a *amd64) MaxVec(dst, x, y Vec)       { a.emit("VMAXPS", y, x, dst) }
+func (a *amd64) FMA(acc, x, y Vec)          { a.emit("VFMADD231PS", y, x, acc) }
 func (a *amd64) FMALoad(acc, b Vec, m Mem, _ Vec) {
 	a.emit("VFMADD231PS", m, b, acc)
 }
@@ -138,7 +140,7 @@ func (a *avx2) FMABroadcast(acc, b Vec, m Mem, tmp Vec) {
 
 // SetTail compares n with the numbers of the lanes.
 func (a *avx2) SetTail(n Reg) {
-	a.tail = true
+	a.laneNumbers(a.Lanes())
 	a.emit("VMOVQ", n, "X15")
 	a.emit("VPBROADCASTD", "X15", avx2Tail)
 	a.emit("VPCMPGTD", "tailLanes<>(SB)", avx2Tail, avx2Tail)
@@ -151,18 +153,30 @@ func (a *avx2) FMALoadTail(acc, b Vec, m Mem, tmp Vec) {
 }
 func (a *avx2) FreeTail() bool { return false }
 
-func (a *avx2) preamble() string { return a.laneNumbers(a.Lanes()) }
+// laneNumbers defines the numbers of the lanes, which SetTail compares with.
+func (a *amd64) laneNumbers(lanes int) {
+	numbers := make([]uint32, lanes)
+	for i := range numbers {
+		numbers[i] = uint32(i)
+	}
+	a.define("tailLanes", numbers)
+}
 
-func (a *amd64) laneNumbers(lanes int) string {
+// define adds read-only data under a name that other files do not see.
+func (a *amd64) define(name string, words []uint32) {
 	var s strings.Builder
-	if !a.tail {
-		return ""
+	for i, w := range words {
+		fmt.Fprintf(&s, "DATA %s<>+%d(SB)/4, $%d\n", name, 4*i, w)
 	}
-	for i := range lanes {
-		fmt.Fprintf(&s, "DATA tailLanes<>+%d(SB)/4, $%d\n", 4*i, i)
-	}
-	fmt.Fprintf(&s, "GLOBL tailLanes<>(SB), RODATA|NOPTR, $%d\n", 4*lanes)
-	return s.String()
+	fmt.Fprintf(&s, "GLOBL %s<>(SB), RODATA|NOPTR, $%d\n", name, 4*len(words))
+	a.data = append(a.data, s.String())
+}
+
+func (a *amd64) symbols() []string { return a.data }
+
+func (a *amd64) DataAddress(dst Reg, name string, words []uint32) {
+	a.define(name, words)
+	a.emit("LEAQ", name+"<>(SB)", dst)
 }
 
 // avx512 is AVX-512 F, BW, DQ and VL: 32 registers of 16 floats; the tail takes K1.
@@ -180,7 +194,7 @@ func (a *avx512) FMABroadcast(acc, b Vec, m Mem, _ Vec) {
 
 // SetTail compares n with the numbers of the lanes.
 func (a *avx512) SetTail(n Reg) {
-	a.tail = true
+	a.laneNumbers(a.Lanes())
 	a.emit("VPBROADCASTD", n, Vec(31))
 	a.emit("VPCMPGTD", "tailLanes<>(SB)", Vec(31), "K1")
 }
@@ -190,5 +204,3 @@ func (a *avx512) FMALoadTail(acc, b Vec, m Mem, _ Vec) {
 	a.emit("VFMADD231PS", m, b, "K1", acc)
 }
 func (a *avx512) FreeTail() bool { return true }
-
-func (a *avx512) preamble() string { return a.laneNumbers(a.Lanes()) }

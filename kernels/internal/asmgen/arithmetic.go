@@ -40,6 +40,7 @@ type arithmetic interface {
 	AddDouble(dst, a, b Vec)
 	SubDouble(dst, a, b Vec)
 	FMADouble(acc, a, b Vec) // acc += a*b, rounded once
+	exponentials
 }
 
 func (a *amd64) DivVec(dst, x, y Vec) { a.emit("VDIVPS", y, x, dst) }

@@ -4,7 +4,7 @@ package asmgen
 func Files() []File {
 	var files []File
 	for _, l := range []Level{AVX2, AVX512} {
-		files = append(files, tileFile(l), packFile(l), mapFile(l), reduceFile(l), poolFile(l), poolRowFile(l), copyFile(l), peakFile(l), depthwiseFile(l))
+		files = append(files, tileFile(l), packFile(l), mapFile(l), reduceFile(l), rowFile(l), poolFile(l), poolRowFile(l), copyFile(l), peakFile(l), depthwiseFile(l))
 	}
 	return append(files, transposeFile())
 }

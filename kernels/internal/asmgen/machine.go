@@ -49,10 +49,11 @@ type Machine interface {
 	MoveConst(dst Reg, value int)
 	Add(dst, src Reg)
 	AddConst(dst Reg, value int)
-	AddMem(dst Reg, m Mem)            // dst += the integer at m
-	Sub(dst, src Reg)                 // dst -= src
-	Address(dst Reg, m Mem)           // dst = the address itself
-	DecrementMem(m Mem, label string) // subtract one from the integer at m; jump if it is not zero then
+	AddMem(dst Reg, m Mem)                            // dst += the integer at m
+	Sub(dst, src Reg)                                 // dst -= src
+	Address(dst Reg, m Mem)                           // dst = the address itself
+	DataAddress(dst Reg, name string, words []uint32) // dst = the address of read-only words, the same for each use of the name
+	DecrementMem(m Mem, label string)                 // subtract one from the integer at m; jump if it is not zero then
 
 	// Control. Labels are local to the routine.
 	Label(name string)
@@ -68,6 +69,8 @@ type Machine interface {
 	// Whole vectors. Addresses need no alignment.
 	Load(dst Vec, m Mem)
 	Store(m Mem, src Vec)
+	StoreStream(m Mem, src Vec) // past the caches; the address is a multiple of the size of a vector
+	StreamFence()               // what was stored so comes before all stores that follow
 	Broadcast(dst Vec, m Mem)
 	Zero(dst Vec)
 	Copy(dst, src Vec)

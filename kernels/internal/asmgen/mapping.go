@@ -15,6 +15,8 @@ type mapping struct {
 	streams []string // pointers to n floats
 	scalars []string // float32 parameters
 	unroll  int      // vectors in one turn of the loop
+	past    bool     // has a parameter which says that stores go past the caches
+	exp     bool     // the body takes exponentials
 	body    func(s *mapStep)
 }
 
@@ -25,6 +27,7 @@ type mapStep struct {
 	of   *mapping
 	disp int  // bytes after the index
 	tail bool // this is the last vector
+	past bool // stores go past the caches
 }
 
 const (
@@ -40,6 +43,8 @@ const (
 	mapIndex = Reg(0) // bytes from the start of the streams
 	mapLeft  = Reg(1) // elements left
 	mapBase  = Reg(2) // the first stream
+	mapPast  = Reg(11)
+	mapExp   = Reg(12) // the numbers of exponentials
 )
 
 func (s *mapStep) at(stream string) Mem {
@@ -60,9 +65,12 @@ func (s *mapStep) load(dst Vec, stream string) {
 }
 
 func (s *mapStep) store(stream string, src Vec) {
-	if s.tail {
+	switch {
+	case s.tail:
 		s.StoreTail(s.at(stream), src)
-	} else {
+	case s.past:
+		s.StoreStream(s.at(stream), src)
+	default:
 		s.Store(s.at(stream), src)
 	}
 }
@@ -87,7 +95,7 @@ func (s *mapStep) positive(dst, src Vec) {
 // mappings lists all routines of the kind.
 func mappings() []mapping {
 	binary := func(name, operator string, op func(s *mapStep)) mapping {
-		return mapping{name: name, streams: []string{"dst", "a", "b"}, unroll: 4,
+		return mapping{name: name, streams: []string{"dst", "a", "b"}, unroll: 4, past: true,
 			doc: fmt.Sprintf("dst[i] = a[i] %s b[i]", operator),
 			body: func(s *mapStep) {
 				s.load(t0, "a")
@@ -102,7 +110,7 @@ func mappings() []mapping {
 		binary("mul", "*", func(s *mapStep) { s.MulVec(t0, t0, t1) }),
 		binary("div", "/", func(s *mapStep) { s.DivVec(t0, t0, t1) }),
 		{
-			name: "scal", streams: []string{"dst", "x"}, scalars: []string{"alpha"}, unroll: 4,
+			name: "scal", streams: []string{"dst", "x"}, scalars: []string{"alpha"}, unroll: 4, past: true,
 			doc: "dst[i] = alpha * x[i]",
 			body: func(s *mapStep) {
 				s.load(t0, "x")
@@ -134,7 +142,7 @@ func mappings() []mapping {
 			},
 		},
 		{
-			name: "relu", streams: []string{"dst", "x"}, unroll: 4,
+			name: "relu", streams: []string{"dst", "x"}, unroll: 4, past: true,
 			doc: "dst[i] = max(x[i], 0)",
 			body: func(s *mapStep) {
 				s.load(t0, "x")
@@ -143,7 +151,7 @@ func mappings() []mapping {
 			},
 		},
 		{
-			name: "reluGrad", streams: []string{"dst", "dy", "x"}, unroll: 4,
+			name: "reluGrad", streams: []string{"dst", "dy", "x"}, unroll: 4, past: true,
 			doc: "if x[i] <= 0 {\n\tdst[i] = 0\n} else {\n\tdst[i] = dy[i]\n}",
 			body: func(s *mapStep) {
 				s.load(t0, "x")
@@ -153,7 +161,7 @@ func mappings() []mapping {
 			},
 		},
 		{
-			name: "clamp", streams: []string{"dst", "x"}, scalars: []string{"limit"}, unroll: 4,
+			name: "clamp", streams: []string{"dst", "x"}, scalars: []string{"limit"}, unroll: 4, past: true,
 			doc: "dst[i] = min(max(x[i], 0), limit)",
 			body: func(s *mapStep) {
 				s.load(t0, "x")
@@ -163,7 +171,7 @@ func mappings() []mapping {
 			},
 		},
 		{
-			name: "clampGrad", streams: []string{"dst", "dy", "x"}, scalars: []string{"limit"}, unroll: 4,
+			name: "clampGrad", streams: []string{"dst", "dy", "x"}, scalars: []string{"limit"}, unroll: 4, past: true,
 			doc: "if x[i] <= 0 || x[i] >= limit {\n\tdst[i] = 0\n} else {\n\tdst[i] = dy[i]\n}",
 			body: func(s *mapStep) {
 				s.load(t0, "x")
@@ -173,7 +181,7 @@ func mappings() []mapping {
 				s.store("dst", t1)
 			},
 		},
-	}, slices.Concat(normMappings(), hardSwishMappings(), optimizerMappings())...)
+	}, slices.Concat(normMappings(), hardSwishMappings(), sigmoidMappings(), optimizerMappings())...)
 }
 
 // hardSwishMappings take the numbers three, the float below it, and six.
@@ -181,7 +189,7 @@ func hardSwishMappings() []mapping {
 	scalars := []string{"minusThree", "belowThree", "three", "six"}
 	return []mapping{
 		{
-			name: "hardSwish", streams: []string{"dst", "x"}, scalars: scalars, unroll: 2,
+			name: "hardSwish", streams: []string{"dst", "x"}, scalars: scalars, unroll: 2, past: true,
 			doc: "switch v := x[i]; {\ncase v <= -3:\n\tdst[i] = 0\ncase v < 3:\n\tdst[i] = v * (v + 3) / 6\ndefault:\n\tdst[i] = v\n}",
 			body: func(s *mapStep) {
 				s.load(t0, "x")
@@ -194,7 +202,7 @@ func hardSwishMappings() []mapping {
 			},
 		},
 		{
-			name: "hardSwishGrad", streams: []string{"dst", "dy", "x"}, scalars: scalars, unroll: 2,
+			name: "hardSwishGrad", streams: []string{"dst", "dy", "x"}, scalars: scalars, unroll: 2, past: true,
 			doc: "switch v := x[i]; {\ncase v <= -3:\n\tdst[i] = 0\ncase v < 3:\n\tdst[i] = dy[i] * ((2*v + 3) / 6)\ndefault:\n\tdst[i] = dy[i]\n}",
 			body: func(s *mapStep) {
 				s.load(t0, "x")
@@ -295,15 +303,20 @@ func (p *mapping) function(l Level) Function {
 	for _, s := range p.scalars {
 		f.Params = append(f.Params, Param{s, "float32"})
 	}
+	if p.past {
+		f.Doc += "\n\nIf past is not 0 and there are at least " + fmt.Sprint(p.unroll*l.machine(nil).Lanes()) +
+			" elements, it stores past the caches, and the address\nof the first stream must be a multiple of 64."
+		f.Params = append(f.Params, Param{"past", "int"})
+	}
 	f.Params = append(f.Params, Param{"n", "int"})
 	return f
 }
 
 func (p *mapping) emit(m Machine) {
 	lanes := m.Lanes()
-	turn := func(count int) { // the same for the next vectors, then move on
+	turn := func(count int, past bool) { // the same for the next vectors, then move on
 		for u := range count {
-			p.body(&mapStep{Machine: m, of: p, disp: 4 * lanes * u})
+			p.body(&mapStep{Machine: m, of: p, disp: 4 * lanes * u, past: past})
 		}
 		m.AddConst(mapIndex, 4*lanes*count)
 	}
@@ -319,17 +332,31 @@ func (p *mapping) emit(m Machine) {
 	m.Param(mapLeft, "n")
 	m.MoveConst(mapIndex, 0)
 
+	if p.exp {
+		m.DataAddress(mapExp, "exponential", expNumbers())
+	}
 	if p.unroll > 1 {
 		m.JumpLess(mapLeft, lanes*p.unroll, "vectors")
+		if p.past {
+			m.Param(mapPast, "past")
+			m.JumpZero(mapPast, "turns")
+			m.Align()
+			m.Label("pastTurn")
+			turn(p.unroll, true)
+			m.SubJumpAtLeast(mapLeft, lanes*p.unroll, "pastTurn")
+			m.StreamFence()
+			m.Label("turns")
+			m.JumpLess(mapLeft, lanes*p.unroll, "vectors")
+		}
 		m.Align()
 		m.Label("turn")
-		turn(p.unroll)
+		turn(p.unroll, false)
 		m.SubJumpAtLeast(mapLeft, lanes*p.unroll, "turn")
 	}
 	m.Label("vectors")
 	m.JumpLess(mapLeft, lanes, "tail")
 	m.Label("vector")
-	turn(1)
+	turn(1, false)
 	m.SubJumpAtLeast(mapLeft, lanes, "vector")
 	m.Label("tail")
 	m.JumpZero(mapLeft, "done")

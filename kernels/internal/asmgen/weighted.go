@@ -16,8 +16,11 @@ func weightedSum(l Level) Function {
 			sum += float32(w[j] * x[i])
 		}
 		dst[i] = sum
-	}`,
-		Params: []Param{{"dst", "*float32"}, {"xs", "*[]float32"}, {"w", "*float32"}, {"count", "int"}, {"first", "int"}, {"n", "int"}},
+	}
+
+If past is not 0 it stores groups of whole vectors past the caches, and the address of
+dst[first] must be a multiple of 64.`,
+		Params: []Param{{"dst", "*float32"}, {"xs", "*[]float32"}, {"w", "*float32"}, {"count", "int"}, {"first", "int"}, {"past", "int"}, {"n", "int"}},
 		Body:   weightedBody,
 	}
 }
@@ -25,17 +28,16 @@ func weightedSum(l Level) Function {
 func weightedBody(m Machine) {
 	const (
 		index, left, dst, xs, w, count = Reg(0), Reg(1), Reg(2), Reg(3), Reg(4), Reg(5)
-		header, weight, more, x        = Reg(6), Reg(7), Reg(8), Reg(9)
+		header, weight, more, x, past  = Reg(6), Reg(7), Reg(8), Reg(9), Reg(10)
 		sliceHeader                    = 24 // bytes; the pointer comes first
 		group                          = 4  // vectors summed at once
 		factor, term                   = Vec(group), Vec(group + 1)
 	)
 	lanes := m.Lanes()
-	sum := func(vectors int, tail bool) {
-		inner := fmt.Sprintf("inner%d", vectors)
-		if tail {
-			inner = "innerTail"
-		}
+	loops := 0
+	sum := func(vectors int, store func(m Mem, src Vec), tail bool) {
+		loops++
+		inner := fmt.Sprintf("inner%d", loops)
 		for v := range vectors {
 			m.Zero(Vec(v))
 		}
@@ -59,12 +61,7 @@ func weightedBody(m Machine) {
 		m.AddConst(weight, 4)
 		m.SubJumpNotZero(more, 1, inner)
 		for v := range vectors {
-			at := Mem{Base: dst, Index: index, Scale: 1, Disp: 4 * lanes * v}
-			if tail {
-				m.StoreTail(at, Vec(v))
-			} else {
-				m.Store(at, Vec(v))
-			}
+			store(Mem{Base: dst, Index: index, Scale: 1, Disp: 4 * lanes * v}, Vec(v))
 		}
 		m.AddConst(index, 4*lanes*vectors)
 	}
@@ -77,18 +74,26 @@ func weightedBody(m Machine) {
 	m.Address(index, Mem{Base: index, Index: left, Scale: 4})
 	m.Param(left, "n")
 	m.JumpLess(left, group*lanes, "vectors")
+	m.Param(past, "past")
+	m.JumpZero(past, "near")
+	m.Label("groupsPast")
+	sum(group, m.StoreStream, false)
+	m.SubJumpAtLeast(left, group*lanes, "groupsPast")
+	m.StreamFence()
+	m.Label("near")
+	m.JumpLess(left, group*lanes, "vectors")
 	m.Label("groups")
-	sum(group, false)
+	sum(group, m.Store, false)
 	m.SubJumpAtLeast(left, group*lanes, "groups")
 	m.Label("vectors")
 	m.JumpLess(left, lanes, "tail")
 	m.Label("vector")
-	sum(1, false)
+	sum(1, m.Store, false)
 	m.SubJumpAtLeast(left, lanes, "vector")
 	m.Label("tail")
 	m.JumpZero(left, "done")
 	m.SetTail(left)
-	sum(1, true)
+	sum(1, m.StoreTail, true)
 	m.Label("done")
 	m.Return()
 }
