@@ -148,50 +148,90 @@ func tileIndex(m Machine, field string) {
 	}
 }
 
+// tileArg returns the address of a field.
+func tileArg(field string) Mem { return At(tileArgs, tileRecord.offset(field)) }
+
+// tileBody emits the routine twice: for a last vector that is whole, as most are, and for one of which some columns are missing.
+// Loads and stores under a mask cost several times those of whole vectors on many CPUs.
 func tileBody(m Machine, rows, vectors int) {
-	arg := func(field string) Mem { return At(tileArgs, tileRecord.offset(field)) }
-	width := 4 * m.Lanes()
+	m.Param(tileArgs, "t")
+	m.LoadInt(tileLength, tileArg("tail"))
+	m.JumpLess(tileLength, m.Lanes(), "masked")
+	whole := &tileEmitter{m, rows, vectors, false}
+	whole.emit()
+	m.Label("masked")
+	m.SetTail(tileLength)
+	masked := &tileEmitter{m, rows, vectors, true}
+	masked.emit()
+}
+
+// tileEmitter emits one of the two bodies of a tile.
+type tileEmitter struct {
+	m             Machine
+	rows, vectors int
+	masked        bool // of the last vector, only the columns of the tail are there
+}
+
+// label returns the name of a label in this body.
+func (e *tileEmitter) label(name string) string {
+	if e.masked {
+		return name + "Masked"
+	}
+	return name
+}
+
+// load loads vector v of a row that starts at an address.
+func (e *tileEmitter) load(dst Vec, at Mem, v int) {
+	at = at.Plus(v * 4 * e.m.Lanes())
+	if e.masked && v == e.vectors-1 {
+		e.m.LoadTail(dst, at)
+	} else {
+		e.m.Load(dst, at)
+	}
+}
+
+func (e *tileEmitter) store(at Mem, src Vec, v int) {
+	at = at.Plus(v * 4 * e.m.Lanes())
+	if e.masked && v == e.vectors-1 {
+		e.m.StoreTail(at, src)
+	} else {
+		e.m.Store(at, src)
+	}
+}
+
+func (e *tileEmitter) emit() {
+	m, rows, vectors := e.m, e.rows, e.vectors
 	acc := func(i, v int) Vec { return Vec(i*vectors + v) }
 	b := func(v int) Vec { return Vec(rows*vectors + v) }
 	tmp := Vec(m.Vectors() - 1)
-	load := func(dst Vec, at Mem, v int) {
-		if v == vectors-1 {
-			m.LoadTail(dst, at.Plus(v*width))
-		} else {
-			m.Load(dst, at.Plus(v*width))
-		}
-	}
 	groups := (rows + tileGroup - 1) / tileGroup
 
-	m.Param(tileArgs, "t")
-	m.LoadInt(tileLength, arg("tail"))
-	m.SetTail(tileLength)
 	for i := range rows * vectors {
 		m.Zero(Vec(i))
 	}
-	m.JumpMemZero(arg("count"), "epilogue")
-	m.JumpMemZero(arg("length"), "epilogue")
+	m.JumpMemZero(tileArg("count"), e.label("epilogue"))
+	m.JumpMemZero(tileArg("length"), e.label("epilogue"))
 	tileIndex(m, "aRow")
-	m.LoadInt(tileAStep, arg("aStep"))
-	m.LoadInt(tileBStep, arg("bStep"))
-	m.LoadInt(tilePiece, arg("pieces"))
+	m.LoadInt(tileAStep, tileArg("aStep"))
+	m.LoadInt(tileBStep, tileArg("bStep"))
+	m.LoadInt(tilePiece, tileArg("pieces"))
 
-	m.Label("piece")
+	m.Label(e.label("piece"))
 	for g := range groups {
-		m.LoadInt(tileBase+Reg(g), arg("a").Plus(8*g))
+		m.LoadInt(tileBase+Reg(g), tileArg("a").Plus(8*g))
 	}
-	m.LoadInt(tileB, arg("b"))
+	m.LoadInt(tileB, tileArg("b"))
 	m.LoadInt(tileLength, At(tilePiece, 0))
 	for g := range groups {
 		m.Add(tileBase+Reg(g), tileLength)
 	}
 	m.AddMem(tileB, At(tilePiece, 8))
 	m.AddConst(tilePiece, 16)
-	m.LoadInt(tileLength, arg("length"))
+	m.LoadInt(tileLength, tileArg("length"))
 	m.Align()
-	m.Label("step")
+	m.Label(e.label("step"))
 	for v := range vectors {
-		load(b(v), At(tileB, 0), v)
+		e.load(b(v), At(tileB, 0), v)
 	}
 	for i := range rows {
 		if vectors == 1 {
@@ -207,11 +247,11 @@ func tileBody(m Machine, rows, vectors int) {
 		m.Add(tileBase+Reg(g), tileAStep)
 	}
 	m.Add(tileB, tileBStep)
-	m.SubJumpNotZero(tileLength, 1, "step")
-	m.DecrementMem(arg("count"), "piece")
+	m.SubJumpNotZero(tileLength, 1, e.label("step"))
+	m.DecrementMem(tileArg("count"), e.label("piece"))
 
-	m.Label("epilogue")
-	tileEpilogue(m, rows, vectors, arg)
+	m.Label(e.label("epilogue"))
+	e.epilogue()
 }
 
 // spare is 1 if there is a second register for broadcast elements, else 0.
@@ -219,10 +259,10 @@ func spare(m Machine, rows, vectors int) int {
 	return min(1, m.Vectors()-(rows+1)*vectors-1)
 }
 
-// tileEpilogue finishes the accumulators and stores them.
-func tileEpilogue(m Machine, rows, vectors int, arg func(string) Mem) {
+// epilogue finishes the accumulators and stores them.
+func (e *tileEmitter) epilogue() {
 	const flags = tileLength
-	width := 4 * m.Lanes()
+	m, rows, vectors := e.m, e.rows, e.vectors
 	x, y := Vec(rows*vectors), Vec(rows*vectors+1)
 	each := func(f func(acc Vec, i, v int)) {
 		for i := range rows {
@@ -231,56 +271,42 @@ func tileEpilogue(m Machine, rows, vectors int, arg func(string) Mem) {
 			}
 		}
 	}
-	load := func(dst Vec, at Mem, v int) {
-		if v == vectors-1 {
-			m.LoadTail(dst, at.Plus(v*width))
-		} else {
-			m.Load(dst, at.Plus(v*width))
-		}
-	}
 	tileIndex(m, "cRow")
 	for g := range (rows + tileGroup - 1) / tileGroup {
-		m.LoadInt(tileBase+Reg(g), arg("c").Plus(8*g))
+		m.LoadInt(tileBase+Reg(g), tileArg("c").Plus(8*g))
 	}
-	m.LoadInt(flags, arg("flags"))
-	m.JumpZero(flags, "store")
+	m.LoadInt(flags, tileArg("flags"))
+	m.JumpZero(flags, e.label("store"))
 
-	m.JumpBitClear(flags, 0, "beta")
-	m.Broadcast(x, arg("alpha"))
+	m.JumpBitClear(flags, 0, e.label("beta"))
+	m.Broadcast(x, tileArg("alpha"))
 	each(func(acc Vec, _, _ int) { m.MulVec(acc, acc, x) })
 
-	m.Label("beta")
-	m.JumpBitClear(flags, 1, "bias")
-	m.Broadcast(x, arg("beta"))
+	m.Label(e.label("beta"))
+	m.JumpBitClear(flags, 1, e.label("bias"))
+	m.Broadcast(x, tileArg("beta"))
 	each(func(acc Vec, i, v int) {
-		load(y, tileRow(i), v)
+		e.load(y, tileRow(i), v)
 		m.FMA(acc, y, x)
 	})
 
-	m.Label("bias")
-	m.JumpBitClear(flags, 2, "relu")
-	m.LoadInt(tileB, arg("bias"))
+	m.Label(e.label("bias"))
+	m.JumpBitClear(flags, 2, e.label("relu"))
+	m.LoadInt(tileB, tileArg("bias"))
 	for v := range vectors {
-		load(x, At(tileB, 0), v)
+		e.load(x, At(tileB, 0), v)
 		for i := range rows {
 			acc := Vec(i*vectors + v)
 			m.AddVec(acc, acc, x)
 		}
 	}
 
-	m.Label("relu")
-	m.JumpBitClear(flags, 3, "store")
+	m.Label(e.label("relu"))
+	m.JumpBitClear(flags, 3, e.label("store"))
 	m.Zero(x)
 	each(func(acc Vec, _, _ int) { m.MaxVec(acc, x, acc) })
 
-	m.Label("store")
-	each(func(acc Vec, i, v int) {
-		at := tileRow(i).Plus(v * width)
-		if v == vectors-1 {
-			m.StoreTail(at, acc)
-		} else {
-			m.Store(at, acc)
-		}
-	})
+	m.Label(e.label("store"))
+	each(func(acc Vec, i, v int) { e.store(tileRow(i), acc, v) })
 	m.Return()
 }
