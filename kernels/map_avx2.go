@@ -10,8 +10,8 @@ package kernels
 //		dst[i] = a[i] + b[i]
 //	}
 //
-// If past is not 0 and there are at least 32 elements, it stores past the caches, and the address
-// of the first stream must be a multiple of 64.
+// If past is not 0 it loads and stores past the caches, and the address of the first stream
+// must be a multiple of 64 unless there are fewer than 32 elements.
 //
 //go:noescape
 func mapAddAVX2(dst *float32, a *float32, b *float32, past int, n int)
@@ -22,8 +22,8 @@ func mapAddAVX2(dst *float32, a *float32, b *float32, past int, n int)
 //		dst[i] = a[i] - b[i]
 //	}
 //
-// If past is not 0 and there are at least 32 elements, it stores past the caches, and the address
-// of the first stream must be a multiple of 64.
+// If past is not 0 it loads and stores past the caches, and the address of the first stream
+// must be a multiple of 64 unless there are fewer than 32 elements.
 //
 //go:noescape
 func mapSubAVX2(dst *float32, a *float32, b *float32, past int, n int)
@@ -34,8 +34,8 @@ func mapSubAVX2(dst *float32, a *float32, b *float32, past int, n int)
 //		dst[i] = a[i] * b[i]
 //	}
 //
-// If past is not 0 and there are at least 32 elements, it stores past the caches, and the address
-// of the first stream must be a multiple of 64.
+// If past is not 0 it loads and stores past the caches, and the address of the first stream
+// must be a multiple of 64 unless there are fewer than 32 elements.
 //
 //go:noescape
 func mapMulAVX2(dst *float32, a *float32, b *float32, past int, n int)
@@ -46,8 +46,8 @@ func mapMulAVX2(dst *float32, a *float32, b *float32, past int, n int)
 //		dst[i] = a[i] / b[i]
 //	}
 //
-// If past is not 0 and there are at least 32 elements, it stores past the caches, and the address
-// of the first stream must be a multiple of 64.
+// If past is not 0 it loads and stores past the caches, and the address of the first stream
+// must be a multiple of 64 unless there are fewer than 32 elements.
 //
 //go:noescape
 func mapDivAVX2(dst *float32, a *float32, b *float32, past int, n int)
@@ -58,8 +58,8 @@ func mapDivAVX2(dst *float32, a *float32, b *float32, past int, n int)
 //		dst[i] = alpha * x[i]
 //	}
 //
-// If past is not 0 and there are at least 32 elements, it stores past the caches, and the address
-// of the first stream must be a multiple of 64.
+// If past is not 0 it loads and stores past the caches, and the address of the first stream
+// must be a multiple of 64 unless there are fewer than 32 elements.
 //
 //go:noescape
 func mapScalAVX2(dst *float32, x *float32, alpha float32, past int, n int)
@@ -88,8 +88,8 @@ func mapLerpAVX2(dst *float32, x *float32, t float32, n int)
 //		dst[i] = max(x[i], 0)
 //	}
 //
-// If past is not 0 and there are at least 32 elements, it stores past the caches, and the address
-// of the first stream must be a multiple of 64.
+// If past is not 0 it loads and stores past the caches, and the address of the first stream
+// must be a multiple of 64 unless there are fewer than 32 elements.
 //
 //go:noescape
 func mapReluAVX2(dst *float32, x *float32, past int, n int)
@@ -104,8 +104,8 @@ func mapReluAVX2(dst *float32, x *float32, past int, n int)
 //		}
 //	}
 //
-// If past is not 0 and there are at least 32 elements, it stores past the caches, and the address
-// of the first stream must be a multiple of 64.
+// If past is not 0 it loads and stores past the caches, and the address of the first stream
+// must be a multiple of 64 unless there are fewer than 32 elements.
 //
 //go:noescape
 func mapReluGradAVX2(dst *float32, dy *float32, x *float32, past int, n int)
@@ -116,8 +116,8 @@ func mapReluGradAVX2(dst *float32, dy *float32, x *float32, past int, n int)
 //		dst[i] = min(max(x[i], 0), limit)
 //	}
 //
-// If past is not 0 and there are at least 32 elements, it stores past the caches, and the address
-// of the first stream must be a multiple of 64.
+// If past is not 0 it loads and stores past the caches, and the address of the first stream
+// must be a multiple of 64 unless there are fewer than 32 elements.
 //
 //go:noescape
 func mapClampAVX2(dst *float32, x *float32, limit float32, past int, n int)
@@ -132,8 +132,8 @@ func mapClampAVX2(dst *float32, x *float32, limit float32, past int, n int)
 //		}
 //	}
 //
-// If past is not 0 and there are at least 32 elements, it stores past the caches, and the address
-// of the first stream must be a multiple of 64.
+// If past is not 0 it loads and stores past the caches, and the address of the first stream
+// must be a multiple of 64 unless there are fewer than 32 elements.
 //
 //go:noescape
 func mapClampGradAVX2(dst *float32, dy *float32, x *float32, limit float32, past int, n int)
@@ -209,8 +209,8 @@ func mapCombineReluAVX2(dst *float32, dy *float32, x *float32, mean *float32, sc
 //		}
 //	}
 //
-// If past is not 0 and there are at least 16 elements, it stores past the caches, and the address
-// of the first stream must be a multiple of 64.
+// If past is not 0 it loads and stores past the caches, and the address of the first stream
+// must be a multiple of 64 unless there are fewer than 16 elements.
 //
 //go:noescape
 func mapHardSwishAVX2(dst *float32, x *float32, minusThree float32, belowThree float32, three float32, six float32, past int, n int)
@@ -228,8 +228,8 @@ func mapHardSwishAVX2(dst *float32, x *float32, minusThree float32, belowThree f
 //		}
 //	}
 //
-// If past is not 0 and there are at least 16 elements, it stores past the caches, and the address
-// of the first stream must be a multiple of 64.
+// If past is not 0 it loads and stores past the caches, and the address of the first stream
+// must be a multiple of 64 unless there are fewer than 16 elements.
 //
 //go:noescape
 func mapHardSwishGradAVX2(dst *float32, dy *float32, x *float32, minusThree float32, belowThree float32, three float32, six float32, past int, n int)
@@ -240,8 +240,8 @@ func mapHardSwishGradAVX2(dst *float32, dy *float32, x *float32, minusThree floa
 //		dst[i] = exp(x[i])
 //	}
 //
-// If past is not 0 and there are at least 16 elements, it stores past the caches, and the address
-// of the first stream must be a multiple of 64.
+// If past is not 0 it loads and stores past the caches, and the address of the first stream
+// must be a multiple of 64 unless there are fewer than 16 elements.
 //
 //go:noescape
 func mapExpAVX2(dst *float32, x *float32, past int, n int)
@@ -252,8 +252,8 @@ func mapExpAVX2(dst *float32, x *float32, past int, n int)
 //		dst[i] = dy[i] * exp(x[i])
 //	}
 //
-// If past is not 0 and there are at least 16 elements, it stores past the caches, and the address
-// of the first stream must be a multiple of 64.
+// If past is not 0 it loads and stores past the caches, and the address of the first stream
+// must be a multiple of 64 unless there are fewer than 16 elements.
 //
 //go:noescape
 func mapExpGradAVX2(dst *float32, dy *float32, x *float32, past int, n int)
@@ -264,8 +264,8 @@ func mapExpGradAVX2(dst *float32, dy *float32, x *float32, past int, n int)
 //		dst[i] = 1 / (1 + exp(-x[i]))
 //	}
 //
-// If past is not 0 and there are at least 16 elements, it stores past the caches, and the address
-// of the first stream must be a multiple of 64.
+// If past is not 0 it loads and stores past the caches, and the address of the first stream
+// must be a multiple of 64 unless there are fewer than 16 elements.
 //
 //go:noescape
 func mapSigmoidAVX2(dst *float32, x *float32, past int, n int)
@@ -277,8 +277,8 @@ func mapSigmoidAVX2(dst *float32, x *float32, past int, n int)
 //		dst[i] = dy[i] * (e / ((1 + e) * (1 + e)))
 //	}
 //
-// If past is not 0 and there are at least 16 elements, it stores past the caches, and the address
-// of the first stream must be a multiple of 64.
+// If past is not 0 it loads and stores past the caches, and the address of the first stream
+// must be a multiple of 64 unless there are fewer than 16 elements.
 //
 //go:noescape
 func mapSigmoidGradAVX2(dst *float32, dy *float32, x *float32, past int, n int)
@@ -289,8 +289,8 @@ func mapSigmoidGradAVX2(dst *float32, dy *float32, x *float32, past int, n int)
 //		dst[i] = x[i] / (1 + exp(-x[i]))
 //	}
 //
-// If past is not 0 and there are at least 16 elements, it stores past the caches, and the address
-// of the first stream must be a multiple of 64.
+// If past is not 0 it loads and stores past the caches, and the address of the first stream
+// must be a multiple of 64 unless there are fewer than 16 elements.
 //
 //go:noescape
 func mapSiluAVX2(dst *float32, x *float32, past int, n int)
@@ -302,8 +302,8 @@ func mapSiluAVX2(dst *float32, x *float32, past int, n int)
 //		dst[i] = dy[i] * (s * (1 + float32(x[i]*(1-s))))
 //	}
 //
-// If past is not 0 and there are at least 16 elements, it stores past the caches, and the address
-// of the first stream must be a multiple of 64.
+// If past is not 0 it loads and stores past the caches, and the address of the first stream
+// must be a multiple of 64 unless there are fewer than 16 elements.
 //
 //go:noescape
 func mapSiluGradAVX2(dst *float32, dy *float32, x *float32, past int, n int)

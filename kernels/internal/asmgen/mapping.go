@@ -15,7 +15,7 @@ type mapping struct {
 	streams []string // pointers to n floats
 	scalars []string // float32 parameters
 	unroll  int      // vectors in one turn of the loop
-	past    bool     // has a parameter which says that stores go past the caches
+	past    bool     // has a parameter which says that loads and stores go past the caches
 	exp     bool     // the body takes exponentials
 	body    func(s *mapStep)
 }
@@ -27,7 +27,7 @@ type mapStep struct {
 	of   *mapping
 	disp int  // bytes after the index
 	tail bool // this is the last vector
-	past bool // stores go past the caches
+	past bool // loads and stores go past the caches
 }
 
 const (
@@ -47,6 +47,12 @@ const (
 	mapExp   = Reg(12) // the numbers of exponentials
 )
 
+// A loop past the caches asks for what it loads some lines ahead, to be used once, so that it drives nothing out.
+const (
+	cacheLine = 64
+	ahead     = 1024 // bytes
+)
+
 func (s *mapStep) at(stream string) Mem {
 	for i, name := range s.of.streams {
 		if name == stream {
@@ -61,6 +67,9 @@ func (s *mapStep) load(dst Vec, stream string) {
 		s.LoadTail(dst, s.at(stream))
 	} else {
 		s.Load(dst, s.at(stream))
+		if s.past && s.disp%cacheLine == 0 {
+			s.Prefetch(s.at(stream).Plus(ahead))
+		}
 	}
 }
 
@@ -242,7 +251,7 @@ func optimizerMappings() []mapping {
 		s.store("w", t0)
 	}
 	adamW := mapping{
-		name: "adamW", streams: []string{"w", "grad", "m", "v"}, unroll: 1,
+		name: "adamW", streams: []string{"w", "grad", "m", "v"}, unroll: 2,
 		scalars: []string{"lr", "beta1", "rest1", "beta2", "rest2", "eps", "weightDecay", "gradScale", "correct1", "correct2"},
 		doc: "g := gradScale * grad[i]\nm[i] = float32(beta1*m[i]) + float32(rest1*g)\nv[i] = float32(beta2*v[i]) + float32(rest2*g*g)\n" +
 			"root := sqrt(v[i] * correct2)\nw[i] -= float32(lr * (m[i]*correct1/(root+eps) + float32(weightDecay*w[i])))",
@@ -304,8 +313,8 @@ func (p *mapping) function(l Level) Function {
 		f.Params = append(f.Params, Param{s, "float32"})
 	}
 	if p.past {
-		f.Doc += "\n\nIf past is not 0 and there are at least " + fmt.Sprint(p.unroll*l.machine(nil).Lanes()) +
-			" elements, it stores past the caches, and the address\nof the first stream must be a multiple of 64."
+		f.Doc += "\n\nIf past is not 0 it loads and stores past the caches, and the address of the first stream\n" +
+			"must be a multiple of 64 unless there are fewer than " + fmt.Sprint(p.unroll*l.machine(nil).Lanes()) + " elements."
 		f.Params = append(f.Params, Param{"past", "int"})
 	}
 	f.Params = append(f.Params, Param{"n", "int"})
