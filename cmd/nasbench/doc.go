@@ -2,6 +2,7 @@
 // ordinary CPUs.
 //
 //	nasbench search              search a space of architectures; the default takes less than three minutes
+//	nasbench compare             compare strategies by many searches in a table of known results
 //	nasbench train --arch TEXT   train one architecture
 //	nasbench data list           which data sets there are, and where
 //	nasbench data info NAME      describe one
@@ -20,7 +21,7 @@
 //
 // The command is thin: it turns flags into the options of the packages that do the work, and results
 // into text or JSON. main hands everything from outside to run, so that tests call the whole program
-// in-process. One file for each subcommand (search.go, train.go, data.go, info.go, version.go); beside them
+// in-process. One file for each subcommand (search.go, compare.go, train.go, data.go, info.go, version.go); beside them
 //
 //	run.go        the root command, exit codes, errors as one line
 //	config.go     flags from the environment and the file

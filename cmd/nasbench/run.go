@@ -97,6 +97,7 @@ With no flags, 'nasbench search' runs the default search and ends by itself in a
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		a.newBench(),
+		a.newCompare(),
 		a.newData(),
 		a.newInfo(),
 		a.newProfile(),

@@ -146,6 +146,11 @@ type facts struct {
 	cost     Cost
 }
 
+// pricing reports whether the constraints look at facts at all, so that nobody need find them out otherwise.
+func (c *Constraints) pricing() bool {
+	return c.MaxChannels >= 0 || !c.AllowWeightless || c.MaxFLOPs > 0 || c.MaxParams > 0 || c.MaxActivationBytes > 0 || c.MinParams > 0
+}
+
 // check returns false and the violation if f is not allowed. It does not allocate: a search
 // under tight bounds refuses most of what it draws.
 func (c *Constraints) check(f *facts) (Violation, bool) {
