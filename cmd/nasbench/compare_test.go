@@ -137,7 +137,7 @@ func TestMistakesOfCompareGiveOneLine(t *testing.T) {
 		{comparing(table, "--task", "0x32x3x10"), exitUsage, "height 0"},
 		{comparing(table, "--runs", "0"), exitUsage, "must be at least 1"},
 		{comparing(table, "--tournament", "30"), exitUsage, "a tournament of 30 does not fit"},
-		{comparing(table, "--pareto", "score,-hours,-watts"), exitFailure, `no metric "watts"`},
+		{comparing(table, "--pareto", "score,-params,-watts"), exitFailure, `no metric "watts"`},
 		{comparing(table, "--genome", "cell"), exitFailure, `there is no column "cell"`},
 		{comparing(filepath.Join(t.TempDir(), "no.csv")), exitFailure, "no.csv"},
 		{comparing(broken), exitFailure, "table broken.csv: line 3, column 1: space macro: 7 digits"},

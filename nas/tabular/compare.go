@@ -43,7 +43,8 @@ type Run struct {
 // strategies can be compared over many runs. The result depends on Options but for their Workers alone. Equal
 // seeds give the runs of different strategies equal seeds.
 //
-// Strategies are told all metrics of a genome.
+// Strategies are told all metrics of a genome, and what the space says about the costs of its network (params, flops, macs,
+// activation_bytes) unless there are columns of these names.
 //
 // It fails if an option makes no sense, at a genome that the table does not have, with what the strategy fails with, and with
 // the error of ctx soon after that is cancelled.
@@ -152,7 +153,7 @@ func (c *comparison) run(ctx context.Context, number int) (Run, error) {
 			if err != nil {
 				return run, err
 			}
-			s.Tell(strategy.Result{Trial: trial, Genome: g, Score: c.metric[row], Metrics: c.Table.metrics[row]})
+			s.Tell(strategy.Result{Trial: trial, Genome: g, Score: c.metric[row], Metrics: c.Table.told(row)})
 			trial++
 			if best < 0 || c.metric[row] > c.metric[best] {
 				best, run.Genome = row, g.String()

@@ -6,11 +6,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/nasbench-go/nasbench/nas/space"
 )
 
-// Table has metrics of genomes of one space. It is immutable and may be used by several goroutines at the same time.
+// Table has metrics of genomes of one space. It never changes and may be used by several goroutines at the same time.
 type Table struct {
 	name    string
 	space   space.Space
@@ -18,7 +19,9 @@ type Table struct {
 	rows    int
 	byText  map[string]int // row of a genome's text
 	byKey   map[string]int // first row of a network
+	genomes []space.Genome
 	metrics []map[string]float64
+	priced  []sync.Once // whether the metrics of a row have the costs of its network
 }
 
 // column is one metric.
@@ -79,6 +82,23 @@ func (t *Table) Row(g space.Genome) (int, error) {
 	return 0, fmt.Errorf("table %s: there is no row for the genome %s", t.name, text)
 }
 
+// told returns all metrics of a row, and those costs of its network that are no columns.
+func (t *Table) told(row int) map[string]float64 {
+	m := t.metrics[row]
+	t.priced[row].Do(func() {
+		cost, err := t.space.Cost(t.genomes[row])
+		if err != nil {
+			return // who needs what is not there says so
+		}
+		for name, v := range map[string]int64{"params": cost.Params, "flops": cost.FLOPs, "macs": cost.MACs, "activation_bytes": cost.ActivationBytes} {
+			if _, ok := m[name]; !ok {
+				m[name] = float64(v)
+			}
+		}
+	})
+	return m
+}
+
 // place is a position in a file.
 type place struct {
 	line, column int // from 1; the column counts bytes
@@ -123,6 +143,7 @@ func (b *builder) genome(text string, at place) error {
 			b.byKey[key] = b.rows
 		}
 	}
+	b.genomes = append(b.genomes, g)
 	b.lines = append(b.lines, at.line)
 	b.rows++
 	return nil
@@ -151,6 +172,7 @@ func (b *builder) table() (*Table, error) {
 		}
 		return nil, fmt.Errorf("table %s: there is no column besides the genomes", b.name)
 	}
+	b.priced = make([]sync.Once, b.rows)
 	b.metrics = make([]map[string]float64, b.rows)
 	for row := range b.metrics {
 		b.metrics[row] = make(map[string]float64, len(names))

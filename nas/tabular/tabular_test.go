@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -273,6 +274,29 @@ func TestEvolutionBeatsRandomSearchWhereDigitsAdd(t *testing.T) {
 	}
 	if mean["evolution"] < mean["random"]+0.5 {
 		t.Errorf("means %v", mean)
+	}
+}
+
+func TestStrategiesAreToldColumnsAndCosts(t *testing.T) {
+	s := openSpace(t, "macro")
+	table := read(t, "arch,acc,flops\n22212202,1,7\n00000000,2,8\n", "macro", "")
+	for row, text := range []string{"22212202", "00000000"} {
+		g, err := s.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cost, err := s.Cost(g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]float64{"acc": float64(row + 1), "flops": float64(row + 7), "params": float64(cost.Params),
+			"macs": float64(cost.MACs), "activation_bytes": float64(cost.ActivationBytes)}
+		if got := table.told(row); !maps.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", text, got, want)
+		}
+	}
+	if got := table.Columns(); !slices.Equal(got, []string{"acc", "flops"}) {
+		t.Errorf("columns %v", got)
 	}
 }
 
