@@ -2,6 +2,7 @@ package tabular
 
 import (
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -91,6 +92,77 @@ func TestPublishedTablesHaveTheirBest(t *testing.T) {
 		}
 		if row, err := table.Row(g); err != nil || math.Abs(values[row]-c.low) > 0.005 {
 			t.Errorf("%s: %v of %s, %v", c.file, values[row], c.worst, err)
+		}
+	}
+}
+
+// plainRun searches the digits of NAS-Bench-Macro as the papers have it, without anything of this module but the table: at random, or
+// by regularized evolution. It returns the reported value of the best by what is seen after each evaluation.
+func plainRun(rng *rand.Rand, evolve bool, trials int, seen, report map[string]float64) []float64 {
+	const layers, operations, population, sample = 8, 3, 10, 3
+	var queue []string
+	var out []float64
+	best := ""
+	for range trials {
+		text := make([]byte, layers)
+		for i := range text {
+			text[i] = '0' + byte(rng.IntN(operations))
+		}
+		if evolve && len(queue) == population {
+			parent := ""
+			for _, i := range rng.Perm(population)[:sample] {
+				if parent == "" || seen[queue[i]] > seen[parent] {
+					parent = queue[i]
+				}
+			}
+			text = []byte(parent)
+			i := rng.IntN(layers)
+			text[i] = '0' + (text[i]-'0'+1+byte(rng.IntN(operations-1)))%operations
+			queue = queue[1:]
+		}
+		queue = append(queue, string(text))
+		if best == "" || seen[string(text)] > seen[best] {
+			best = string(text)
+		}
+		out = append(out, report[best])
+	}
+	return out
+}
+
+// On NAS-Bench-Macro, where the strategy sees the first of three trainings and the mean of all is reported.
+func TestStrategiesOnMacroAgreeWithAPlainImplementation(t *testing.T) {
+	const runs, trials = 500, 300
+	s := openSpace(t, "macro")
+	table := openPublished(t, "nas-bench-macro_cifar10.json", s)
+	const metric, reported = "test_acc.0", "mean_acc"
+	seen, report := map[string]float64{}, map[string]float64{}
+	for text, row := range table.byText {
+		seen[text], report[text] = table.told(row)[metric], table.told(row)[reported]
+	}
+	for _, name := range []string{"random", "evolution"} {
+		var plain []Run
+		for i := range runs {
+			values := plainRun(rand.New(rand.NewPCG(uint64(i), 1)), name == "evolution", trials, seen, report)
+			plain = append(plain, Run{Reported: values, Seen: values})
+		}
+		for _, repeats := range []bool{false, true} {
+			got, err := Compare(t.Context(), Options{Table: table, Metric: metric, Report: reported, Trials: trials, Runs: runs, Seed: 1,
+				New: func(seed uint64) (strategy.Strategy, error) {
+					return strategy.New(name, strategy.Options{Space: s, Seed: seed, Repeats: repeats,
+						Evolution: strategy.EvolutionOptions{Population: 10, Tournament: 3, Aging: true}})
+				}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, n := range []int{50, 100, 300} {
+				have, want := Summarize(got, n), Summarize(plain, n)
+				margin := 2 * math.Sqrt((have.SD*have.SD+want.SD*want.SD)/runs)
+				t.Logf("%s, repeats %v, %d evaluations: %.3f ± %.3f; plain %.3f ± %.3f, difference %+.4f, margin %.4f",
+					name, repeats, n, have.Mean, have.SD, want.Mean, want.SD, have.Mean-want.Mean, margin)
+				if have.Mean < want.Mean-margin || repeats && have.Mean > want.Mean+margin {
+					t.Errorf("%s, repeats %v: %.3f after %d evaluations, plain %.3f within %.4f", name, repeats, have.Mean, n, want.Mean, margin)
+				}
+			}
 		}
 	}
 }
