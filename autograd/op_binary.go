@@ -3,7 +3,7 @@ package autograd
 import "github.com/nasbench-go/nasbench/tensor"
 
 // Add returns a + b. Shapes that differ are broadcast as in numpy: aligned at the innermost dimension, where
-// 1 or nothing stretches to the other's length. The same holds for Sub and Mul.
+// 1 or nothing stretches to the other's length. The same holds for Sub, Mul and Div.
 func Add(a, b *Node) *Node { return binaryOp(addKind, a, b) }
 
 // Sub returns a - b.
@@ -12,15 +12,19 @@ func Sub(a, b *Node) *Node { return binaryOp(subKind, a, b) }
 // Mul returns a * b.
 func Mul(a, b *Node) *Node { return binaryOp(mulKind, a, b) }
 
+// Div returns a / b.
+func Div(a, b *Node) *Node { return binaryOp(divKind, a, b) }
+
 type binaryKind int
 
 const (
 	addKind binaryKind = iota
 	subKind
 	mulKind
+	divKind
 )
 
-var binaryNames = [...]string{addKind: "add", subKind: "sub", mulKind: "mul"}
+var binaryNames = [...]string{addKind: "add", subKind: "sub", mulKind: "mul", divKind: "div"}
 
 func binaryOp(kind binaryKind, a, b *Node) *Node {
 	if !a.shape.Equal(b.shape) {
@@ -43,7 +47,7 @@ func (*binary) Work(in []tensor.Shape, out tensor.Shape) Work { return flops(out
 func (*binary) InPlace() []int                                { return []int{0, 1} }
 
 func (b *binary) Emit(e *Emitter) {
-	f := [...]func(dst, a, b []float32){addKind: e.Table.Add, subKind: e.Table.Sub, mulKind: e.Table.Mul}[b.kind]
+	f := [...]func(dst, a, b []float32){addKind: e.Table.Add, subKind: e.Table.Sub, mulKind: e.Table.Mul, divKind: e.Table.Div}[b.kind]
 	x, y, out := e.In(0), e.In(1), e.Out()
 	e.Chunks(len(out), func(lo, hi int) { f(out[lo:hi], x[lo:hi], y[lo:hi]) })
 }
@@ -54,16 +58,22 @@ func (b *binary) Grad(n, dy *Node) []*Node {
 		return []*Node{dy, dy}
 	case subKind:
 		return []*Node{dy, scaleBy(dy, -1)}
+	case divKind:
+		da := Div(dy, n.in[1])
+		return []*Node{da, scaleBy(Mul(da, n), -1)} // d(a/b)/db = -(a/b)/b
 	}
 	return []*Node{Mul(dy, n.in[1]), Mul(dy, n.in[0])}
 }
+
+// divPositive keeps the divisors of cases away from zero.
+func divPositive(a, b *Node) *Node { return Div(a, Exp(b)) }
 
 func (*binary) Cases() []Case {
 	var cases []Case
 	for _, op := range []struct {
 		name string
 		of   func(a, b *Node) *Node
-	}{{"add", Add}, {"sub", Sub}, {"mul", Mul}} {
+	}{{"add", Add}, {"sub", Sub}, {"mul", Mul}, {"div", divPositive}} {
 		for _, s := range []struct {
 			name string
 			a, b tensor.Shape

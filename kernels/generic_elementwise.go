@@ -66,12 +66,17 @@ func genericWSum(dst []float32, xs [][]float32, w []float32) {
 	}
 }
 
+// golden is the step of SplitMix64.
+const golden = 0x9e3779b97f4a7c15
+
+// maskLimit returns the number that the upper 24 bits of kept elements are below.
+func maskLimit(keep float32) uint64 { return uint64(max(0, min(float64(keep), 1)) * (1 << 24)) }
+
 // genericMask draws 24 bits per element from SplitMix64 in counter mode: the state
 // after i steps from a mixed key, finished by Mix.
 func genericMask(dst, x []float32, key uint64, first int, keep float32) {
-	const golden = 0x9e3779b97f4a7c15
 	state := stream.Mix(key) + uint64(first)*golden
-	limit := uint64(max(0, min(float64(keep), 1)) * (1 << 24))
+	limit := maskLimit(keep)
 	for i, v := range x[:len(dst)] {
 		if stream.Mix(state)>>40 < limit {
 			dst[i] = v / keep
@@ -82,6 +87,7 @@ func genericMask(dst, x []float32, key uint64, first int, keep float32) {
 	}
 }
 
+// genericBytes rounds the product and the sum, so that all levels give the same bits.
 func genericBytes(dst []float32, src []byte, scale, shift []float32, c int) {
 	scale, shift = scale[:c], shift[:c]
 	src = src[:len(dst)]
@@ -89,7 +95,7 @@ func genericBytes(dst []float32, src []byte, scale, shift []float32, c int) {
 		hi := min(lo+c, len(src))
 		out := dst[lo:hi]
 		for i, b := range src[lo:hi] {
-			out[i] = float32(b)*scale[i] + shift[i]
+			out[i] = float32(float32(b)*scale[i]) + shift[i]
 		}
 	}
 }

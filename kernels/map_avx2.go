@@ -360,6 +360,34 @@ func mapAdamWAVX2(w *float32, grad *float32, m *float32, v *float32, lr float32,
 //go:noescape
 func mapWeightedAVX2(dst *float32, xs *[]float32, w *float32, count int, first int, past int, n int)
 
+// mapMaskAVX2 computes, where numbers holds 8 states, how far they move, two factors and a limit,
+//
+//	states, step, factor := numbers[:8], numbers[8], numbers[8+1:]
+//	for i := range n {
+//		z := states[place[i%8]] + uint64(i/8)*step
+//		z = (z ^ z>>30) * factor[0]
+//		z = (z ^ z>>27) * factor[1]
+//		if (z^z>>31)>>40 < factor[2] {
+//			dst[i] = x[i] / keep
+//		} else {
+//			dst[i] = 0
+//		}
+//	}
+//
+// and element i of the first 8 has place[i], such that the elements of the states are [0 1 4 5 2 3 6 7].
+//
+//go:noescape
+func mapMaskAVX2(dst *float32, x *float32, numbers *uint64, keep float32, n int)
+
+// mapBytesAVX2 computes, with n a multiple of 8 above 0:
+//
+//	for i := range n {
+//		dst[i] = float32(float32(src[i])*scale[i]) + shift[i]
+//	}
+//
+//go:noescape
+func mapBytesAVX2(dst *float32, src *byte, scale *float32, shift *float32, n int)
+
 func (s *simd) mapAdd(dst *float32, a *float32, b *float32, past int, n int) {
 	if s.level == AVX512 {
 		mapAddAVX512(dst, a, b, past, n)
@@ -589,5 +617,21 @@ func (s *simd) mapWeighted(dst *float32, xs *[]float32, w *float32, count int, f
 		mapWeightedAVX512(dst, xs, w, count, first, past, n)
 	} else {
 		mapWeightedAVX2(dst, xs, w, count, first, past, n)
+	}
+}
+
+func (s *simd) mapMask(dst *float32, x *float32, numbers *uint64, keep float32, n int) {
+	if s.level == AVX512 {
+		mapMaskAVX512(dst, x, numbers, keep, n)
+	} else {
+		mapMaskAVX2(dst, x, numbers, keep, n)
+	}
+}
+
+func (s *simd) mapBytes(dst *float32, src *byte, scale *float32, shift *float32, n int) {
+	if s.level == AVX512 {
+		mapBytesAVX512(dst, src, scale, shift, n)
+	} else {
+		mapBytesAVX2(dst, src, scale, shift, n)
 	}
 }

@@ -359,3 +359,31 @@ func mapAdamWAVX512(w *float32, grad *float32, m *float32, v *float32, lr float3
 //
 //go:noescape
 func mapWeightedAVX512(dst *float32, xs *[]float32, w *float32, count int, first int, past int, n int)
+
+// mapMaskAVX512 computes, where numbers holds 16 states, how far they move, two factors and a limit,
+//
+//	states, step, factor := numbers[:16], numbers[16], numbers[16+1:]
+//	for i := range n {
+//		z := states[place[i%16]] + uint64(i/16)*step
+//		z = (z ^ z>>30) * factor[0]
+//		z = (z ^ z>>27) * factor[1]
+//		if (z^z>>31)>>40 < factor[2] {
+//			dst[i] = x[i] / keep
+//		} else {
+//			dst[i] = 0
+//		}
+//	}
+//
+// and element i of the first 16 has place[i], such that the elements of the states are [0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15].
+//
+//go:noescape
+func mapMaskAVX512(dst *float32, x *float32, numbers *uint64, keep float32, n int)
+
+// mapBytesAVX512 computes, with n a multiple of 16 above 0:
+//
+//	for i := range n {
+//		dst[i] = float32(float32(src[i])*scale[i]) + shift[i]
+//	}
+//
+//go:noescape
+func mapBytesAVX512(dst *float32, src *byte, scale *float32, shift *float32, n int)

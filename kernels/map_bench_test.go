@@ -40,6 +40,7 @@ func BenchmarkTraffic(b *testing.B) {
 			{"exp", 2, func(t *Table) { t.Activate[Exp](z, x) }},
 			{"sigmoid", 2, func(t *Table) { t.Activate[Sigmoid](z, x) }},
 			{"silugrad", 3, func(t *Table) { t.ActivateGrad[SiLU](z, x, y) }},
+			{"mask", 2, func(t *Table) { t.Mask(z, x, 1, 0, 0.9) }},
 			{"axpy", 3, func(t *Table) { t.Axpy(z, x, 1e-9) }},
 			{"wsum", 4, func(t *Table) { t.WSum(z, three, weights) }},
 			{"normalize", 2, func(t *Table) { t.Normalize(z, x, channel, channel, channel, n/16, 16) }},

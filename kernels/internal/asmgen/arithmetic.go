@@ -41,6 +41,7 @@ type arithmetic interface {
 	SubDouble(dst, a, b Vec)
 	FMADouble(acc, a, b Vec) // acc += a*b, rounded once
 	exponentials
+	integers
 }
 
 func (a *amd64) DivVec(dst, x, y Vec) { a.emit("VDIVPS", y, x, dst) }

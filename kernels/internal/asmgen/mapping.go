@@ -381,7 +381,7 @@ func mapFile(l Level) File {
 	for _, p := range mappings() {
 		f.Functions = append(f.Functions, p.function(l))
 	}
-	f.Functions = append(f.Functions, weightedSum(l))
+	f.Functions = append(f.Functions, weightedSum(l), maskRoutine(l), bytesRoutine(l))
 	if l == AVX2 {
 		for _, fn := range f.Functions {
 			f.Go += choice(&fn, l)
