@@ -108,7 +108,7 @@ func Compile(o Options) (*Program, error) {
 			if _, view := n.op.(viewer); view {
 				continue
 			}
-			e := &Emitter{Table: o.Table, Seed: o.Seed, program: p, node: n}
+			e := &Emitter{Table: tableFor(o.Table, n), Seed: o.Seed, program: p, node: n}
 			if b, ok := p.plan.workspace[n]; ok {
 				at := p.plan.offsets[b]
 				e.workspace = arena[at : at+p.plan.buffers[b].Size]
@@ -127,6 +127,19 @@ func Compile(o Options) (*Program, error) {
 	}
 	p.task = func(part, worker int) { p.current.run(part, p.scratch[worker]) }
 	return p, nil
+}
+
+// tableFor returns the table for a node: if it touches more than the caches hold, what it writes would be gone from them before
+// anyone reads it, and had better not be fetched first.
+func tableFor(t *kernels.Table, n *Node) *kernels.Table {
+	bytes := 4 * n.shape.Elements()
+	for _, in := range n.in {
+		bytes += 4 * in.shape.Elements()
+	}
+	if t.Streaming != nil && bytes > t.LastCache {
+		return t.Streaming
+	}
+	return t
 }
 
 func inputBytes(schedule []*Node) int64 {

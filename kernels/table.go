@@ -12,6 +12,11 @@ package kernels
 type Table struct {
 	Level Level
 
+	// Streaming is this table with element-wise routines that always store past the caches, unless they write over an input; nil
+	// if there are none. They pay where a whole operation, of which a call may be but a part, touches more than LastCache bytes.
+	Streaming *Table
+	LastCache int // bytes of the last cache, if Streaming is set
+
 	// GEMM computes C = alpha*op(A)*op(B) + beta*C, then the epilogue. The scratch
 	// slice has at least GEMMScratch(g) floats; its contents do not matter.
 	GEMM        func(g *GEMM, a, b, c, bias, scratch []float32)

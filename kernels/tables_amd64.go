@@ -21,4 +21,9 @@ func override(l Level, t *Table) {
 	s.overridePools(t)
 	t.CopyRows = s.copyRows
 	t.FMALoop = s.fmaLoop
+
+	streaming, past := *t, *s
+	past.lastCache = 0
+	past.overrideMaps(&streaming)
+	t.Streaming, t.LastCache = &streaming, 4*s.lastCache
 }
