@@ -44,6 +44,7 @@ type compareOptions struct {
 	workers        int
 	repeats        bool
 	evolution      evolutionFlags
+	plot           string
 	json           bool
 	strategyByName []string
 }
@@ -94,6 +95,7 @@ The results depend on the seed, the settings and the table alone, not on the wor
 	flags.Var(intValue{p: &o.workers, min: 0, max: maxThreads}, "workers", "runs at the same time (0: as many as the CPUs allow)")
 	flags.BoolVar(&o.repeats, "repeats", false, "let strategies propose networks again, isomorphic cells among them, as plain implementations do")
 	o.evolution.add(flags)
+	flags.StringVar(&o.plot, "plot", "", "draw the curves in this `FILE.svg`")
 	flags.BoolVar(&o.json, "json", false, "print JSON instead of a table")
 	addConfig(flags)
 	return cmd
@@ -134,7 +136,10 @@ func (o *compareOptions) check() error {
 	case o.metric == "":
 		return usagef("--metric is needed")
 	}
-	return (&taskFlags{spaceName: o.spaceName}).check()
+	if err := (&taskFlags{spaceName: o.spaceName}).check(); err != nil {
+		return err
+	}
+	return checkPlot(o.plot)
 }
 
 // compared is what came out for one strategy.
@@ -219,13 +224,15 @@ func (a *app) compare(ctx context.Context, flags *pflag.FlagSet, o *compareOptio
 		}
 		c := compared{Strategy: name}
 		for n := range o.trials {
-			if n+1 < o.trials && !o.json && !slices.Contains(milestones(o.trials), n+1) {
-				continue
-			}
 			c.Final = tabular.Summarize(runs, n+1)
 			c.Curve = append(c.Curve, c.Final)
 		}
 		r.Strategies = append(r.Strategies, c)
+	}
+	if o.plot != "" {
+		if err := o.writePlot(&r); err != nil {
+			return err
+		}
 	}
 	r.Timing.TotalSeconds = time.Since(start).Seconds()
 	if o.json {
@@ -258,7 +265,8 @@ func (o *compareOptions) print(out io.Writer, r *comparisonReport) error {
 	}
 	fmt.Fprintln(w)
 	for _, c := range r.Strategies {
-		for _, s := range c.Curve {
+		for _, n := range milestones(o.trials) {
+			s := c.Curve[n-1]
 			fmt.Fprintf(w, "%s\t%d", c.Strategy, s.Evaluations)
 			for _, v := range []float64{s.Mean, s.SD, s.Min, s.Q1, s.Median, s.Q3, s.Max} {
 				fmt.Fprintf(w, "\t%s", significant(v))

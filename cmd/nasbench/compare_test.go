@@ -3,7 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/xml"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -135,6 +138,8 @@ func TestMistakesOfCompareGiveOneLine(t *testing.T) {
 		{comparing(table, "--cost", "dollars"), exitUsage, "--cost: "},
 		{comparing(table, "--task", "32x32"), exitUsage, "such as 32x32x3x10"},
 		{comparing(table, "--task", "0x32x3x10"), exitUsage, "height 0"},
+		{comparing(table, "--plot", "curve.png"), exitUsage, "must end in .svg"},
+		{comparing(table, "--plot", filepath.Join(t.TempDir(), "no", "curve.svg")), exitFailure, "--plot: "},
 		{comparing(table, "--runs", "0"), exitUsage, "must be at least 1"},
 		{comparing(table, "--tournament", "30"), exitUsage, "a tournament of 30 does not fit"},
 		{comparing(table, "--pareto", "score,-params,-watts"), exitFailure, `no metric "watts"`},
@@ -144,6 +149,34 @@ func TestMistakesOfCompareGiveOneLine(t *testing.T) {
 		{comparing(small), exitFailure, "table small.csv: there is no row for the genome "},
 	} {
 		wantOneLine(t, nasbench(t, nil, c.args...), c.code, c.want)
+	}
+}
+
+func TestComparisonIsDrawn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "curve.svg")
+	for _, more := range [][]string{{}, {"--trials", "1"}, {"--strategies", "grid", "--runs", "1", "--trials", "2"}} {
+		succeed(t, comparing(writeTable(t), append(more, "--plot", path)...)...)
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := xml.NewDecoder(bytes.NewReader(text))
+		paths := 0
+		for {
+			token, err := d.Token()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e, ok := token.(xml.StartElement); ok && e.Name.Local == "path" {
+				paths++
+			}
+		}
+		if paths < 4 || !bytes.Contains(text, []byte("truth of the best by seen")) || bytes.Contains(text, []byte("NaN")) {
+			t.Errorf("%v: %d paths in %s", more, paths, text)
+		}
 	}
 }
 
