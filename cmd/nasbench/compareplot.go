@@ -45,7 +45,7 @@ func (o *compareOptions) writePlot(r *comparisonReport) error {
 	p.X.Label.Text = "evaluations"
 	p.Y.Label.Text = fmt.Sprintf("%s of the best by %s", o.report, o.metric)
 	p.Title.Text = fmt.Sprintf("%s, mean and quartiles", plural(o.runs, "run"))
-	p.Legend.Top = false
+	p.Legend.XOffs, p.Legend.YOffs = vg.Points(-8), vg.Points(8)
 	p.Add(plotter.NewGrid())
 	for i, c := range r.Strategies {
 		var mean, upper, lower plotter.XYs
