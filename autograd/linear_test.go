@@ -11,7 +11,7 @@ import (
 // Products that are divided into blocks of rows and columns, or into partial sums, are the products.
 func TestLinearInParts(t *testing.T) {
 	for _, c := range []struct{ rows, in, out int }{
-		{300, 70, 400}, {1000, 40, 33}, {257, 300, 65}, {64, 200, 1000}, {3000, 10, 64}, {140, 130, 1300},
+		{300, 70, 400}, {1000, 40, 33}, {257, 300, 65}, {64, 200, 1000}, {3000, 10, 64}, {140, 130, 1300}, {10, 50000, 64}, {128, 1152, 196}, {3, 9000, 100},
 	} {
 		rng := stream.New(1, "linear")
 		random := func(dims ...int) *tensor.Tensor {

@@ -28,9 +28,36 @@ func (*linear) Work(in []tensor.Shape, out tensor.Shape) Work {
 	return macs(out.Elements()*in[1][0], in, out)
 }
 
-func (*linear) Emit(e *Emitter) {
-	w := e.InShape(1)
-	emitGEMM(e, kernels.GEMM{M: e.InShape(0).Rows(), N: w[1], K: w[0], Alpha: 1, LDA: w[0], LDB: w[1], LDC: w[1]})
+// parts returns into how many partial sums over the inputs a product is divided: one unless its result is too small to be divided itself.
+func (*linear) parts(x, w tensor.Shape) int {
+	if rows, columns := gemmGrid(x.Rows(), w[1], w[0]); rows*columns > 1 {
+		return 1
+	}
+	return reduceParts(w[0], 2*x.Rows()*w.Elements(), 4*flopGrain)
+}
+
+func (l *linear) Workspace(in []tensor.Shape, out tensor.Shape) int {
+	return (l.parts(in[0], in[1]) - 1) * out.Elements()
+}
+
+func (l *linear) Emit(e *Emitter) {
+	w, parts := e.InShape(1), l.parts(e.InShape(0), e.InShape(1))
+	whole := kernels.GEMM{M: e.InShape(0).Rows(), N: w[1], K: w[0], Alpha: 1, LDA: w[0], LDB: w[1], LDC: w[1]}
+	if parts == 1 {
+		emitGEMM(e, whole)
+		return
+	}
+	x, weights, gemm := e.In(0), e.In(1), e.Table.GEMM
+	plans := make([]kernels.GEMM, parts)
+	for i := range plans {
+		lo, hi := kernels.Range(i, parts, w[0])
+		plans[i] = whole
+		plans[i].K = hi - lo
+		e.Scratch(e.Table.GEMMScratch(&plans[i]))
+	}
+	e.Reduce(w[0], parts, func(part, lo, _ int, y, scratch []float32) {
+		gemm(&plans[part], x[lo:], weights[lo*w[1]:], y, nil, scratch)
+	})
 }
 
 // A part of a product has whole panels of columns and a good number of rows: it packs its columns of the
@@ -39,6 +66,8 @@ const (
 	gemmColumns = 64
 	gemmRows    = 128
 	gemmParts   = 64 // at most
+	gemmFew     = 4  // parts that are worth smaller ones
+	gemmRowsFew = 64
 )
 
 // gemmGrid returns into how many parts the rows and the columns of an m x n product over k are divided. Columns come first,
@@ -47,6 +76,10 @@ func gemmGrid(m, n, k int) (rows, columns int) {
 	wanted := flopParts(gemmParts, 2*m*n*k)
 	columns = max(1, min(wanted, n/(2*gemmColumns)))
 	rows = max(1, min(kernels.Split(wanted, columns), m/gemmRows))
+	if few := min(wanted, gemmFew); rows*columns < few {
+		columns = max(1, min(few, n/gemmColumns))
+		rows = max(rows, min(kernels.Split(few, columns), m/gemmRowsFew))
+	}
 	return rows, columns
 }
 
