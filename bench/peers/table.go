@@ -76,6 +76,11 @@ func table(r record, o options) string {
 	command := "go run ./bench/peers"
 	if o.quick {
 		command += " -quick"
+	} else {
+		command += fmt.Sprintf(" -rounds %d -time %v", o.rounds, o.time)
+	}
+	if o.keep != "" {
+		command += " -keep FILE"
 	}
 	fmt.Fprintf(&b, "Command: `%s`.\n\n", command)
 	b.WriteString("Ratios are speed over that of the peer in the same run: above 1 is faster.\n\n| work | level | target | result |\n|---|---|---|---|\n")
