@@ -160,7 +160,7 @@ func TestEveryFlagThatDecidesResultsIsRecorded(t *testing.T) {
 		command          string
 		recorded, others []string
 	}{
-		{"search", searchSettings(), append([]string{"trials", "time", "final-epochs", "workers", "study", "name", "top"}, others...)},
+		{"search", searchSettings(), append([]string{"trials", "time", "final-epochs", "final-seeds", "workers", "study", "name", "top"}, others...)},
 		{"train", trainSettings(), append([]string{"test", "out", "resume"}, others...)},
 	} {
 		cmd, err := settled(t, nil, c.command)

@@ -188,8 +188,7 @@ func (r *report) printText(interrupted bool) error {
 	if best := r.outcome.Best; best != nil {
 		fmt.Fprintf(&b, "\nbest architecture, of trial %d:\n  %s\n  %s\n", best.Index, best.Genome, best.Architecture)
 		if r.final != nil {
-			fmt.Fprintf(&b, "\ntest accuracy %.4f, loss %.4f on %s, after %s on all %d training images (%s)\n",
-				r.final.Accuracy, r.final.Loss, plural(r.final.TestResult.Images, "image"), plural(r.final.Epochs, "epoch"), r.final.Images, formatTime(time.Duration(r.final.seconds*float64(time.Second))))
+			r.final.print(&b)
 		}
 		fmt.Fprintf(&b, "\ntrain it again:\n  %s\n", r.retrain())
 	}

@@ -35,10 +35,6 @@ const (
 	fasterBounds = 4
 )
 
-// minFinalEpochs are the epochs that the final training gets even if little time is left, as long as they take no more
-// than half of it all.
-const minFinalEpochs = 4
-
 // searchOptions are the flags of a search.
 type searchOptions struct {
 	taskFlags
@@ -52,6 +48,7 @@ type searchOptions struct {
 	time         time.Duration
 	epochs       int
 	finalEpochs  int
+	finalSeeds   int
 	threads      int
 	workers      int
 	studyFile    string
@@ -110,8 +107,10 @@ With --json, standard output has one JSON object per trial, in the order of tria
 	flags.Var(intValue{p: &o.epochs, min: 1}, "epochs", "training epochs of a trial")
 	o.finalEpochs = defaultFinalEpochs
 	flags.Var(intValue{p: &o.finalEpochs, min: 0}, "final-epochs", "epochs of the final training of the best; fewer if the time is short (0: no final training)")
+	o.finalSeeds = 1
+	flags.Var(intValue{p: &o.finalSeeds, min: 1, max: maxFinalSeeds}, "final-seeds", "final trainings of the best, from --seed up; the test accuracy is their mean")
 	o.boundFlags.add(flags)
-	o.recipeFlags.add(flags)
+	o.recipeFlags.add(cmd)
 	o.evolution.add(flags)
 	o.darts.add(flags)
 	flags.Var(intValue{p: &o.threads, min: 0, max: maxThreads}, "threads", "threads of each trial (0: 1)")
@@ -154,7 +153,7 @@ func (a *app) search(ctx context.Context, flags *pflag.FlagSet, o *searchOptions
 	}
 	s.level = detection.Level
 	o.suit(flags, o.spaceName, s.level)
-	if err := o.check(); err != nil {
+	if err := o.check(flags); err != nil {
 		return err
 	}
 	begun := false
@@ -193,8 +192,11 @@ func (a *app) search(ctx context.Context, flags *pflag.FlagSet, o *searchOptions
 }
 
 // check finds mistakes in the flags before anything is read or written.
-func (o *searchOptions) check() error {
+func (o *searchOptions) check(flags *pflag.FlagSet) error {
 	if err := o.taskFlags.check(); err != nil {
+		return err
+	}
+	if err := o.recipeFlags.check(flags); err != nil {
 		return err
 	}
 	if err := known("strategy", o.strategyName, strategyNames()); err != nil {
@@ -225,7 +227,7 @@ func (s *session) goOn() error {
 		if err := adopt(s.flags, searchSettings(), info.Settings); err != nil {
 			return fmt.Errorf("study %s: %q: %w", s.file.Path(), s.studyName, err)
 		}
-		if err := s.check(); err != nil {
+		if err := s.check(s.flags); err != nil {
 			return err
 		}
 	}
@@ -406,70 +408,10 @@ func (s *session) announce(recorded int) {
 	}
 }
 
-// reserve is the time to keep back for the final training. It takes the speed of the best
-// trial; as long as there is none, a quarter of all time.
-func (s *session) reserve(best *study.Trial) time.Duration {
-	if s.finalEpochs == 0 {
-		return 0
-	}
-	if best == nil {
-		return s.time / 4
-	}
-	return min(time.Duration(s.finalEpochs)*s.finalEpoch(best), s.time/2)
-}
-
-// finalEpoch estimates the time of one epoch of the final training, which has all images and all
-// threads. Twice the threads are taken to be half again as fast.
-func (s *session) finalEpoch(best *study.Trial) time.Duration {
-	seconds := best.Timing.Seconds / float64(max(best.Metrics.Epochs, 1))
-	seconds *= float64(s.data.All.Len()) / float64(s.data.Train.Len())
-	if s.workers > 1 {
-		seconds /= 1.5
-	}
-	return time.Duration(seconds * float64(time.Second))
-}
-
-// final is the result of the final training.
-type final struct {
-	Epochs int `json:"epochs"`
-	Images int `json:"train_images"`
-	evaluator.TestResult
-	seconds float64
-}
-
-// validate trains the best architecture anew on all training images and measures it on the
-// test images. It trains less where the time is short.
-func (s *session) validate(ctx context.Context, e *evaluator.Evaluator, best *study.Trial) (*final, error) {
-	genome, err := s.space.Parse(best.Genome)
-	if err != nil {
-		return nil, err
-	}
-	epochs := s.finalEpochs
-	if s.time > 0 {
-		if each := s.finalEpoch(best); each > 0 {
-			left := s.time - time.Since(s.start)
-			// On a slow machine the final training still gets what it takes to be of use.
-			least := min(minFinalEpochs, int(s.time/2/each))
-			epochs = min(epochs, max(int(left/each), least, 1))
-		}
-	}
-	s.display.line("final training of trial %d: %s on %d images", best.Index, plural(epochs, "epoch"), s.data.All.Len())
-	start := time.Now()
-	w := &trainWatch{display: s.display, epochs: epochs, start: start, what: "final training"}
-	model, err := e.Validate(ctx, evaluator.ValidateOptions{
-		Genome: genome, Seed: s.seed, Epochs: epochs, All: true, Progress: w.step,
-	})
-	s.display.clear()
-	if err != nil {
-		return nil, fmt.Errorf("final training: %w", err)
-	}
-	return &final{Epochs: epochs, Images: s.data.All.Len(), TestResult: model.Test, seconds: time.Since(start).Seconds()}, nil
-}
-
 // goOnCommand is the command that goes on with the study.
 func (s *session) goOnCommand(stop study.Stop) string {
 	args := []string{"search", "--study", s.file.Path()}
-	args = append(args, flagsNotDefault(s.flags, "name", "data-dir", "final-epochs")...)
+	args = append(args, flagsNotDefault(s.flags, "name", "data-dir", "final-epochs", "final-seeds")...)
 	trials, limit := s.trials, s.time
 	if stop == study.StopTrials && s.strategyName != dartsStrategy {
 		trials *= 2

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -402,5 +403,50 @@ func TestSearchByGradients(t *testing.T) {
 		`--darts-max-skips "0": must be at least 1, or auto, or none`: {"search", "--darts-max-skips", "0"},
 	} {
 		wantOneLine(t, nasbench(t, nil, append(more, "--study", filepath.Join(dir, "new.db"))...), exitUsage, want)
+	}
+}
+
+func TestFinalTrainingsOfSeveralSeedsGiveMeanAndDeviation(t *testing.T) {
+	args := []string{"--final-epochs", "2", "--final-seeds", "3", "--quiet", "--study"}
+	dir := t.TempDir()
+	lines := objects(t, succeed(t, tiny(append(args, filepath.Join(dir, "a.db"), "--json")...)...).stdout)
+	s := lines[len(lines)-1]
+	runs, _ := inside(s, "final", "runs").([]any)
+	if len(runs) != 3 {
+		t.Fatalf("runs are %v", runs)
+	}
+	var accuracies []float64
+	for i, r := range runs {
+		run := r.(map[string]any)
+		if run["seed"] != float64(7+i) {
+			t.Errorf("seed %v of run %d", run["seed"], i)
+		}
+		accuracies = append(accuracies, run["test_accuracy"].(float64))
+	}
+	mean := (accuracies[0] + accuracies[1] + accuracies[2]) / 3
+	squares := 0.0
+	for _, a := range accuracies {
+		squares += (a - mean) * (a - mean)
+	}
+	if got := inside(s, "final", "test_accuracy").(float64); math.Abs(got-mean) > 1e-12 {
+		t.Errorf("mean %v, want %v", got, mean)
+	}
+	if got := inside(s, "final", "test_accuracy_deviation").(float64); math.Abs(got-math.Sqrt(squares/2)) > 1e-12 {
+		t.Errorf("deviation %v, want %v", got, math.Sqrt(squares/2))
+	}
+	if accuracies[0] == accuracies[1] && accuracies[1] == accuracies[2] {
+		t.Errorf("all seeds give %v", accuracies[0])
+	}
+	// The first is the training that train makes.
+	genome := inside(s, "best", "genome").(string)
+	r := objects(t, succeed(t, "train", "--arch", genome, "--epochs", "2", "--train-samples", "200", "--validation", "0", "--test", "--seed", "7", "--json", "--quiet").stdout)
+	if got := r[len(r)-1]["test_accuracy"]; got != accuracies[0] {
+		t.Errorf("train gives %v, the search %v", got, accuracies[0])
+	}
+	text := succeed(t, tiny(append(args, filepath.Join(dir, "b.db"))...)...).stdout
+	for _, want := range []string{"test accuracy 0.", " ± 0.", "mean and standard deviation of 3 trainings: seed 7 0.", ", seed 8 0.", ", seed 9 0."} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in %s", want, text)
+		}
 	}
 }

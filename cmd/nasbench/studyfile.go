@@ -80,16 +80,17 @@ func adopt(flags *pflag.FlagSet, names []string, settings map[string]string) err
 	return nil
 }
 
-// sizeFlags choose the size of networks of cells. They are settings only where they are given: what was recorded
-// before there were such spaces has none.
-var sizeFlags = [...]string{"channels", "cells", "reductions"}
+// laterFlags came after studies had been recorded. They are settings only where they differ from their default, so
+// that those studies can be gone on with.
+var laterFlags = [...]string{"channels", "cells", "reductions", "schedule", "optimizer", "ema"}
 
-// settingsOf returns the values of the flags in names, without sizes that are left to the space.
+// settingsOf returns the values of the flags in names, without laterFlags that have their default.
 func settingsOf(flags *pflag.FlagSet, names []string) map[string]string {
 	settings := make(map[string]string, len(names))
 	for _, name := range names {
-		value := flags.Lookup(name).Value.String()
-		if value == "0" && slices.Contains(sizeFlags[:], name) {
+		f := flags.Lookup(name)
+		value := f.Value.String()
+		if value == f.DefValue && slices.Contains(laterFlags[:], name) {
 			continue
 		}
 		settings[name] = value

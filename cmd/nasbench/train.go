@@ -35,15 +35,12 @@ type trainOptions struct {
 	json, quiet bool
 }
 
-const (
-	defaultTrainEpochs = 10
-	adamwRate          = 0.001 // its learning rate unless --lr is given
-)
+const defaultTrainEpochs = 10
 
 // trainSettings are the flags that decide the bits of a training. A checkpoint records them.
 func trainSettings() []string {
 	return append([]string{
-		"arch", "space", "channels", "cells", "reductions", "dataset", "image-size", "train-samples", "validation", "epochs", "seed", "schedule", "optimizer", "ema",
+		"arch", "space", "channels", "cells", "reductions", "dataset", "image-size", "train-samples", "validation", "epochs", "seed",
 	}, recipeFlagNames()...)
 }
 
@@ -74,12 +71,7 @@ With --json, standard output has one JSON object per epoch and then one result.`
 	o.addValidation(flags, false, "share of the training images that is measured after every epoch instead of being trained on (0: none)")
 	o.epochs = defaultTrainEpochs
 	flags.Var(intValue{p: &o.epochs, min: 1}, "epochs", "training epochs")
-	o.recipeFlags.add(flags)
-	flags.StringVar((*string)(&o.recipe.Schedule), "schedule", string(o.recipe.Schedule), "learning rate: cosine to zero, step to a tenth at half and at three quarters, or constant")
-	flags.StringVar((*string)(&o.recipe.Optimizer), "optimizer", string(o.recipe.Optimizer), "sgd (with Nesterov momentum) or adamw (learning rate 0.001 unless --lr is given)")
-	flags.Var(floatValue{p: &o.recipe.EMADecay, max: 1}, "ema", "measure averaged weights that keep this share of themselves each step (0: none)")
-	complete(cmd, "schedule", evaluator.Schedules)
-	complete(cmd, "optimizer", evaluator.Optimizers)
+	o.recipeFlags.add(cmd)
 	flags.Var(intValue{p: &o.threads, min: 0, max: maxThreads}, "threads", "threads (0: as many as there are CPUs)")
 	flags.BoolVar(&o.test, "test", false, "measure the trained network on the test images")
 	flags.StringVar(&o.out, "out", "", "save the model in `FILE`, after every epoch (default the file of --resume)")
@@ -96,14 +88,8 @@ func (o *trainOptions) check(flags *pflag.FlagSet) error {
 	if err := o.taskFlags.check(); err != nil {
 		return err
 	}
-	if err := known("schedule", string(o.recipe.Schedule), evaluator.Schedules()); err != nil {
+	if err := o.recipeFlags.check(flags); err != nil {
 		return err
-	}
-	if err := known("optimizer", string(o.recipe.Optimizer), evaluator.Optimizers()); err != nil {
-		return err
-	}
-	if o.recipe.Optimizer == evaluator.AdamW && !flags.Changed("lr") {
-		o.recipe.LearningRate = adamwRate
 	}
 	if o.arch == "" {
 		return usagef("--arch or --resume is needed")
@@ -197,7 +183,7 @@ func (o *trainOptions) adoptCheckpoint(flags *pflag.FlagSet) error {
 	recorded := study.Settings{}
 	for _, name := range trainSettings() {
 		value, ok := f.Metadata["note."+name]
-		if !ok && slices.Contains(sizeFlags[:], name) {
+		if slices.Contains(laterFlags[:], name) && (!ok || value == flags.Lookup(name).DefValue) {
 			continue
 		}
 		if !ok {

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"gonum.org/v1/gonum/stat"
+
+	"github.com/nasbench-go/nasbench/nas/evaluator"
+	"github.com/nasbench-go/nasbench/nas/study"
+)
+
+// minFinalEpochs are the epochs that the final training gets even if little time is left, as long as they take no more
+// than half of it all.
+const minFinalEpochs = 4
+
+// maxFinalSeeds is far more than anyone trains, and keeps seeds from wrapping around.
+const maxFinalSeeds = 1000
+
+// final is the result of the final training. Of several trainings that differ in their seeds it has the means.
+type final struct {
+	Epochs int `json:"epochs"`
+	Images int `json:"train_images"`
+	evaluator.TestResult
+	// Deviation is the sample standard deviation of the test accuracy; nil for one training.
+	Deviation *float64   `json:"test_accuracy_deviation,omitempty"`
+	Runs      []finalRun `json:"runs,omitempty"` // of several
+	seconds   float64
+}
+
+// finalRun is one of several final trainings.
+type finalRun struct {
+	Seed uint64 `json:"seed"`
+	evaluator.TestResult
+}
+
+// summarizeFinal returns the means of some trainings, at least one.
+func summarizeFinal(runs []finalRun) *final {
+	if len(runs) == 1 {
+		return &final{TestResult: runs[0].TestResult}
+	}
+	accuracies, losses := make([]float64, len(runs)), make([]float64, len(runs))
+	for i, r := range runs {
+		accuracies[i], losses[i] = r.Accuracy, r.Loss
+	}
+	mean, deviation := stat.MeanStdDev(accuracies, nil)
+	return &final{
+		TestResult: evaluator.TestResult{Accuracy: mean, Loss: stat.Mean(losses, nil), Images: runs[0].TestResult.Images},
+		Deviation:  &deviation, Runs: runs,
+	}
+}
+
+func (f *final) print(w io.Writer) {
+	spread := ""
+	if f.Deviation != nil {
+		spread = fmt.Sprintf(" ± %.4f", *f.Deviation)
+	}
+	fmt.Fprintf(w, "\ntest accuracy %.4f%s, loss %.4f on %s, after %s on all %d training images (%s)\n",
+		f.Accuracy, spread, f.Loss, plural(f.TestResult.Images, "image"), plural(f.Epochs, "epoch"), f.Images, formatTime(time.Duration(f.seconds*float64(time.Second))))
+	if f.Deviation == nil {
+		return
+	}
+	fmt.Fprintf(w, "mean and standard deviation of %d trainings:", len(f.Runs))
+	for i, r := range f.Runs {
+		fmt.Fprintf(w, "%s seed %d %.4f", map[bool]string{true: ","}[i > 0], r.Seed, r.Accuracy)
+	}
+	fmt.Fprintln(w)
+}
+
+// reserve is the time to keep back for the final training. It takes the speed of the best
+// trial; as long as there is none, a quarter of all time.
+func (s *session) reserve(best *study.Trial) time.Duration {
+	if s.finalEpochs == 0 {
+		return 0
+	}
+	if best == nil {
+		return s.time / 4
+	}
+	return min(time.Duration(s.finalEpochs)*s.finalEpoch(best), s.time/2)
+}
+
+// finalEpoch estimates the time of one epoch of the final training, which has all images and all
+// threads, for all seeds. Twice the threads are taken to be half again as fast.
+func (s *session) finalEpoch(best *study.Trial) time.Duration {
+	seconds := best.Timing.Seconds / float64(max(best.Metrics.Epochs, 1))
+	seconds *= float64(s.data.All.Len()) / float64(s.data.Train.Len()) * float64(s.finalSeeds)
+	if s.workers > 1 {
+		seconds /= 1.5
+	}
+	return time.Duration(seconds * float64(time.Second))
+}
+
+// validate trains the best architecture anew on all training images and measures it on the
+// test images, once for each seed. It trains less where the time is short.
+func (s *session) validate(ctx context.Context, e *evaluator.Evaluator, best *study.Trial) (*final, error) {
+	genome, err := s.space.Parse(best.Genome)
+	if err != nil {
+		return nil, err
+	}
+	epochs := s.finalEpochs
+	if s.time > 0 {
+		if each := s.finalEpoch(best); each > 0 {
+			left := s.time - time.Since(s.start)
+			// On a slow machine the final training still gets what it takes to be of use.
+			least := min(minFinalEpochs, int(s.time/2/each))
+			epochs = min(epochs, max(int(left/each), least, 1))
+		}
+	}
+	times := ""
+	if s.finalSeeds > 1 {
+		times = fmt.Sprintf(", %d times", s.finalSeeds)
+	}
+	s.display.line("final training of trial %d: %s on %d images%s", best.Index, plural(epochs, "epoch"), s.data.All.Len(), times)
+	start := time.Now()
+	var runs []finalRun
+	for i := range s.finalSeeds {
+		w := &trainWatch{display: s.display, epochs: epochs, start: time.Now(), what: "final training"}
+		seed := s.seed + uint64(i)
+		model, err := e.Validate(ctx, evaluator.ValidateOptions{
+			Genome: genome, Seed: seed, Epochs: epochs, All: true, Progress: w.step,
+		})
+		s.display.clear()
+		if err != nil {
+			return nil, fmt.Errorf("final training: %w", err)
+		}
+		if s.finalSeeds > 1 {
+			s.display.line("final training %d of %d: test accuracy %.4f", i+1, s.finalSeeds, model.Test.Accuracy)
+		}
+		runs = append(runs, finalRun{seed, model.Test})
+	}
+	f := summarizeFinal(runs)
+	f.Epochs, f.Images, f.seconds = epochs, s.data.All.Len(), time.Since(start).Seconds()
+	return f, nil
+}
