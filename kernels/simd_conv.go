@@ -18,10 +18,13 @@ type conv struct {
 	srcPix, dstPix   int // floats between pixels
 	srcChan, dstChan int // channels of one group
 	src, dst         []float32
+	firstRow         int  // with which dst begins
 	depthwise        bool // each channel has one filter, and all are one group
 
 	// Of the forward pass and the input gradient.
 	bias       []float32 // nil, or dstChan floats
+	residual   []float32 // nil, or what dst begins as, pixels resPix apart
+	resPix     int
 	relu       bool
 	weights    []float32 // dstChan columns, one row per source channel and tap
 	weightsRow int       // floats between rows of weights, or 0 for packed panels
@@ -68,12 +71,15 @@ func backwardAxes(g *Conv) (rows, cols axis) {
 }
 
 func (s *simd) convScratch(g *Conv) int {
+	if simdIsDepthwise(g) {
+		return depthwiseRows(g) * g.Wo * g.K // for a residual
+	}
 	if genericIsDepthwise(g) {
 		return genericConvScratch(g)
 	}
 	c, k := g.C/g.Groups, g.K/g.Groups
 	n := g.R * g.S * k * s.roundUp(c)
-	if s.packsForward(g) {
+	if s.packsForward(g) && !g.Packed {
 		n = max(n, g.R*g.S*c*s.roundUp(k))
 	}
 	return n
@@ -83,28 +89,66 @@ func (s *simd) convScratch(g *Conv) int {
 // holds all columns, because then they lie as they are read.
 func (s *simd) packsForward(g *Conv) bool { return g.K/g.Groups > s.width() }
 
+func (s *simd) packedConv(g *Conv) int {
+	if genericIsDepthwise(g) || !s.packsForward(g) {
+		return 0
+	}
+	return g.Groups * g.R * g.S * (g.C / g.Groups) * s.roundUp(g.K/g.Groups)
+}
+
+func (s *simd) packConv(g *Conv, w, packed []float32) {
+	if s.packedConv(g) == 0 {
+		return
+	}
+	rows, k := g.R*g.S*(g.C/g.Groups), g.K/g.Groups
+	size := rows * s.roundUp(k)
+	for group := range g.Groups {
+		s.packPanels(packed[group*size:][:size], w[group*k:], rows, k, g.K)
+	}
+}
+
 func (s *simd) convForward(g *Conv, x, w, bias, y, scratch []float32, lo, hi int) {
+	s.convForwardAdd(g, x, w, bias, nil, y, scratch, lo, hi)
+}
+
+func (s *simd) convForwardAdd(g *Conv, x, w, bias, residual, y, scratch []float32, lo, hi int) {
 	if simdIsDepthwise(g) {
-		s.depthwiseForward(g, x, w, bias, y, lo, hi)
+		if residual == nil {
+			s.depthwiseForward(g, x, w, bias, y, lo, hi)
+		} else {
+			s.depthwiseForwardAdd(g, x, w, bias, residual, y, scratch, lo, hi)
+		}
 		return
 	}
 	if genericIsDepthwise(g) {
-		genericConvForward(g, x, w, bias, y, scratch, lo, hi)
+		genericConvForwardAdd(g, x, w, bias, residual, y, scratch, lo, hi)
 		return
 	}
 	c, k := g.C/g.Groups, g.K/g.Groups
 	e := conv{
 		simd:   s,
 		srcPix: g.XStride, dstPix: g.YStride, srcChan: c, dstChan: k,
-		relu: g.ReLU, weightsRow: g.K,
+		relu: g.ReLU, weightsRow: g.K, resPix: g.RStride,
 	}
 	e.rows, e.cols = forwardAxes(g)
-	w = w[:g.R*g.S*c*g.K]
+	packs, size := s.packsForward(g), g.R*g.S*c*s.roundUp(k)
+	if g.Packed && packs {
+		w = w[:g.Groups*size]
+	} else {
+		w = w[:g.R*g.S*c*g.K]
+	}
 	for group := range g.Groups {
-		e.weights = w[group*k:]
-		if s.packsForward(g) {
-			e.weights, e.weightsRow = scratch[:g.R*g.S*c*s.roundUp(k)], 0
+		switch {
+		case packs && g.Packed:
+			e.weights, e.weightsRow = w[group*size:][:size], 0
+		case packs:
+			e.weights, e.weightsRow = scratch[:size], 0
 			s.packPanels(e.weights, w[group*k:], g.R*g.S*c, k, g.K)
+		default:
+			e.weights = w[group*k:]
+		}
+		if residual != nil {
+			e.residual = residual[group*k:]
 		}
 		e.src, e.dst = x[group*c:], y[group*k:]
 		if bias != nil {
@@ -178,7 +222,10 @@ func (e *conv) run(lo, hi int) {
 	if e.cols.in > 0 && e.rows.in > 0 {
 		_ = e.src[((last+1)*e.rows.in*e.cols.in-1)*e.srcPix+e.srcChan-1]
 	}
-	_ = e.dst[(hi*e.cols.out-1)*e.dstPix+e.dstChan-1]
+	_ = e.dst[((hi-e.firstRow)*e.cols.out-1)*e.dstPix+e.dstChan-1]
+	if e.residual != nil {
+		_ = e.residual[(hi*e.cols.out-1)*e.resPix+e.dstChan-1]
+	}
 	for i := range e.rows.groups() {
 		rows := e.rows.group(i)
 		for j := 0; j < rows.n; {
@@ -220,7 +267,7 @@ func (e *conv) region(v, h *axisRun, image, n, top, bottom int, whole bool) {
 	}
 	b := box{
 		src0: ((image*e.rows.in+v.src+skip*v.srcStep)*e.cols.in + h.src) * e.srcPix,
-		dst0: ((image*e.rows.out+v.out+skip*v.outStep)*e.cols.out + h.out) * e.dstPix,
+		dst0: ((image*e.rows.out+v.out+skip*v.outStep-e.firstRow)*e.cols.out + h.out) * e.dstPix,
 		n:    [3]int{n, rows, h.n},
 		src:  [3]int{e.rows.in * e.cols.in * e.srcPix, v.srcStep * e.cols.in * e.srcPix, h.srcStep * e.srcPix},
 		dst:  [3]int{e.rows.out * e.cols.out * e.dstPix, v.outStep * e.cols.out * e.dstPix, h.outStep * e.dstPix},
