@@ -212,8 +212,17 @@ func (s *simd) gemmRows(t *tile, a *float32, c []float32, b *matrixB, m, nc, kc 
 	step := (m + tiles - 1) / tiles
 	for i := 0; i < m; i += step {
 		b.begin(s, c, i, min(i+step, m), 0, last)
-		for j := 0; j < last; j += s.width() {
-			s.strip(t, addBytes(a, i*t.aRow), addBytes(&c[0], i*t.cRow+4*j), min(step, m-i), columns(j), 1)
+		for j := 0; j < last; {
+			vectors, count := columns(j), 1
+			if t.tail == s.lanes { // more whole panels follow
+				count = min(s.together(kc), (last-j)/s.width())
+				t.aTile, t.bTile, t.cTile, t.biasTile = 0, 4*s.width(), 4*s.width(), 4*s.width()
+				if b.packed {
+					t.bTile *= kc
+				}
+			}
+			s.tiles(t, addBytes(a, i*t.aRow), addBytes(&c[0], i*t.cRow+4*j), min(step, m-i), vectors, 1, count)
+			j += count * s.width()
 		}
 	}
 	if last == nc {
