@@ -15,10 +15,13 @@ const tileSteps = 16384
 type conv struct {
 	*simd
 	rows, cols       axis
-	srcPix, dstPix   int // floats between pixels
-	srcChan, dstChan int // channels of one group
+	batch            int  // images worked on at once, as far as they are wanted
+	byTaps           bool // see planGradient
+	srcPix, dstPix   int  // floats between pixels
+	srcChan, dstChan int  // channels of one group
 	src, dst         []float32
-	firstRow         int  // with which dst begins
+	firstRow         int // with which dst begins
+	part             convPart
 	depthwise        bool // each channel has one filter, and all are one group
 
 	// Of the forward pass and the input gradient.
@@ -126,7 +129,7 @@ func (s *simd) convForwardAdd(g *Conv, x, w, bias, residual, y, scratch []float3
 	}
 	c, k := g.C/g.Groups, g.K/g.Groups
 	e := conv{
-		simd:   s,
+		simd: s, batch: g.N,
 		srcPix: g.XStride, dstPix: g.YStride, srcChan: c, dstChan: k,
 		relu: g.ReLU, weightsRow: g.K, resPix: g.RStride,
 	}
@@ -169,7 +172,7 @@ func (s *simd) convBackwardData(g *Conv, dy, w, dx, scratch []float32, lo, hi in
 	}
 	c, k := g.C/g.Groups, g.K/g.Groups
 	e := conv{
-		simd:   s,
+		simd: s, batch: g.N,
 		srcPix: g.YStride, dstPix: g.XStride, srcChan: k, dstChan: c,
 	}
 	e.rows, e.cols = backwardAxes(g)
@@ -200,16 +203,26 @@ func (s *simd) convBackwardWeights(g *Conv, x, dy, dw, scratch []float32, lo, hi
 	}
 	c, k := g.C/g.Groups, g.K/g.Groups
 	e := conv{
-		simd:   s,
+		simd: s, batch: g.N,
 		srcPix: g.XStride, dstPix: g.YStride, srcChan: c, dstChan: k,
 		gradientRow: g.K,
 	}
 	e.rows, e.cols = forwardAxes(g)
 	dw = dw[:g.R*g.S*c*g.K]
+	e.gradient = dw
+	e.planGradient()
 	for group := range g.Groups {
 		e.gradient = dw[group*k:]
 		e.src, e.dst = x[group*c:], dy[group*k:]
-		e.run(lo, hi)
+		block := hi
+		if e.byTaps {
+			block = e.rows.out * e.batch
+		}
+		for first := lo; first < hi; {
+			next := min(hi, (first/block+1)*block)
+			e.run(first, next)
+			first = next
+		}
 	}
 }
 
@@ -218,7 +231,8 @@ func (e *conv) run(lo, hi int) {
 	if lo >= hi || e.cols.out == 0 || e.srcChan == 0 || e.dstChan == 0 {
 		return
 	}
-	first, last := lo/e.rows.out, (hi-1)/e.rows.out
+	last := (hi - 1) / e.rows.out
+	e.part = convPart{first: true, bias: e.bias != nil, relu: e.relu}
 	if e.cols.in > 0 && e.rows.in > 0 {
 		_ = e.src[((last+1)*e.rows.in*e.cols.in-1)*e.srcPix+e.srcChan-1]
 	}
@@ -228,32 +242,31 @@ func (e *conv) run(lo, hi int) {
 	}
 	for i := range e.rows.groups() {
 		rows := e.rows.group(i)
-		for j := 0; j < rows.n; {
-			v := rows.run(&e.rows, j)
-			j += v.n
+		for j := 0; j < rows.end(e.byTaps); {
+			v := rows.part(&e.rows, j, e.byTaps)
+			j += rows.step(&v, e.byTaps)
 			for k := range e.cols.groups() {
 				cols := e.cols.group(k)
-				whole := e.wholeRows(&cols)
-				for l := 0; l < cols.n; {
-					h := cols.run(&e.cols, l)
-					if whole {
-						h = cols.whole()
-					}
-					l += h.n
-					// Images of which all rows are wanted form one box.
-					for image := first; image <= last; {
-						top := max(lo-image*e.rows.out, 0)
-						bottom := min(hi-image*e.rows.out, e.rows.out)
-						n := 1
-						if top == 0 && bottom == e.rows.out {
-							n = hi/e.rows.out - image
-						}
-						e.region(&v, &h, image, n, top, bottom, whole)
-						image += n
-					}
-				}
+				e.columns(&v, &cols, lo, hi)
 			}
 		}
+	}
+}
+
+// images works on the pixels of rows lo..hi that lie in a vertical and a horizontal run.
+func (e *conv) images(v, h *axisRun, lo, hi int, whole bool) {
+	if v.n <= 0 || h.n <= 0 {
+		return
+	}
+	for image := lo / e.rows.out; image <= (hi-1)/e.rows.out; {
+		top := max(lo-image*e.rows.out, 0)
+		bottom := min(hi-image*e.rows.out, e.rows.out)
+		n := 1
+		if top == 0 && bottom == e.rows.out { // images of which all rows are wanted form one box
+			n = hi/e.rows.out - image
+		}
+		e.region(v, h, image, n, top, bottom, whole)
+		image += n
 	}
 }
 

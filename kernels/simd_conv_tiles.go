@@ -41,7 +41,8 @@ func (e *conv) multiply(v, h *axisRun, b *box) {
 					b: 4 * (firstTap + p*h.size + q) * e.srcChan * row,
 				}
 			}
-			e.convEpilogue(&t, done == 0, done+count == total)
+			first := done == 0 && e.part.first
+			e.convEpilogue(&t, first, done+count == total)
 			for outer := range b.n[0] {
 				for inner := range b.n[1] {
 					to := &e.dst[b.dst0+outer*b.dst[0]+inner*b.dst[1]+j]
@@ -53,7 +54,7 @@ func (e *conv) multiply(v, h *axisRun, b *box) {
 						e.strip(&t, from, to, b.n[2], vectors, count)
 						continue
 					}
-					e.stripAdd(&t, from, b.dst0+outer*b.dst[0]+inner*b.dst[1], j, b.n[2], vectors, count, done == 0)
+					e.stripAdd(&t, from, b.dst0+outer*b.dst[0]+inner*b.dst[1], j, b.n[2], vectors, count, first)
 				}
 			}
 			if done+count == total {
@@ -69,10 +70,10 @@ func (e *conv) convEpilogue(t *tile, first, last bool) {
 	if !first || e.residual != nil {
 		t.flags |= tileBeta
 	}
-	if last && e.bias != nil {
+	if last && e.part.bias {
 		t.flags |= tileBias
 	}
-	if last && e.relu {
+	if last && e.part.relu {
 		t.flags |= tileReLU
 	}
 }

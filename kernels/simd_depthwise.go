@@ -22,7 +22,7 @@ func simdIsDepthwise(g *Conv) bool { return genericIsDepthwise(g) && g.K == g.C 
 
 func (s *simd) depthwiseForward(g *Conv, x, w, bias, y []float32, lo, hi int) {
 	e := conv{
-		simd:   s,
+		simd: s, batch: g.N,
 		srcPix: g.XStride, dstPix: g.YStride, srcChan: g.C, dstChan: g.C,
 		src: x, dst: y, relu: g.ReLU, weights: w[:g.R*g.S*g.C],
 	}
@@ -39,7 +39,7 @@ func depthwiseRows(g *Conv) int { return min(g.N*g.Ho, max(1, depthwiseBytes/8/m
 // depthwiseForwardAdd computes some rows at a time in the scratch, because y may be the residual.
 func (s *simd) depthwiseForwardAdd(g *Conv, x, w, bias, residual, y, scratch []float32, lo, hi int) {
 	e := conv{
-		simd:   s,
+		simd: s, batch: g.N,
 		srcPix: g.XStride, dstPix: g.K, srcChan: g.C, dstChan: g.C,
 		src: x, dst: scratch[:depthwiseRows(g)*g.Wo*g.K], weights: w[:g.R*g.S*g.C],
 	}
@@ -76,7 +76,7 @@ func (s *simd) addPixels(g *Conv, y, sums, residual []float32, lo, hi int) {
 
 func (s *simd) depthwiseBackwardData(g *Conv, dy, w, dx []float32, lo, hi int) {
 	e := conv{
-		simd:   s,
+		simd: s, batch: g.N,
 		srcPix: g.YStride, dstPix: g.XStride, srcChan: g.C, dstChan: g.C,
 		src: dy, dst: dx, weights: w[:g.R*g.S*g.C],
 	}
@@ -86,7 +86,7 @@ func (s *simd) depthwiseBackwardData(g *Conv, dy, w, dx []float32, lo, hi int) {
 
 func (s *simd) depthwiseBackwardWeights(g *Conv, x, dy, dw []float32, lo, hi int) {
 	e := conv{
-		simd:   s,
+		simd: s, batch: g.N,
 		srcPix: g.XStride, dstPix: g.YStride, srcChan: g.C, dstChan: g.C,
 		src: x, dst: dy, gradient: dw[:g.R*g.S*g.C],
 	}
