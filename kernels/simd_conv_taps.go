@@ -13,7 +13,7 @@ type convPart struct{ first, bias, relu bool }
 const (
 	// visitSteps is about how many steps of the reduction a tile could make in the time of one call of it, with the loading and
 	// storing of its accumulators.
-	visitSteps = 8
+	visitSteps = 16
 	// gradientBytes is how much of the images the gradient of the weights works on at once.
 	gradientBytes = 192 << 10
 )
@@ -26,16 +26,18 @@ func (e *conv) imageBytes() int {
 // vectors returns how many vectors of output channels a tile has.
 func (e *conv) vectors() int { return min(2, (e.dstChan+e.lanes-1)/e.lanes) }
 
-// planGradient decides whether the gradient of the weights goes over the rows of taps one by one. It then works on some images at a
-// time, which stay in the second-level cache while all taps pass over them.
+// planGradient decides whether the gradient of the weights goes over the rows of taps one by one, some images at a
+// time, which stay in the second-level cache meanwhile: if so many pixels as are reduced at once fill that cache, or
+// if regions are small.
 func (e *conv) planGradient() {
-	runs := e.gradientCost()
-	if e.imageBytes() > gradientBytes {
+	size := e.imageBytes()
+	if size == 0 || size > gradientBytes {
 		return
 	}
-	all := e.batch
-	e.byTaps, e.batch = true, max(1, min(all, gradientBytes/max(1, e.imageBytes())))
-	if taps := (all + e.batch - 1) / e.batch * e.gradientCost(); 16*taps > 15*runs {
+	runs, all := e.gradientCost(), e.batch
+	e.byTaps, e.batch = true, min(all, gradientBytes/size)
+	wide := size/(e.rows.out*e.cols.out)*weightsSteps > gradientBytes/2
+	if taps := (all + e.batch - 1) / e.batch * e.gradientCost(); taps >= runs && !wide {
 		e.byTaps, e.batch = false, all
 	}
 }
@@ -47,8 +49,8 @@ func (e *conv) gradientCost() (sum int) {
 		v := rows.part(&e.rows, i, e.byTaps)
 		i += rows.step(&v, e.byTaps)
 		if v.n > 0 {
-			byRuns, byTaps, _ := e.columnCosts(&v, &cols)
-			sum += min(byRuns, byTaps)
+			_, cost := e.columnsByTaps(&v, &cols)
+			sum += cost
 		}
 	}
 	return sum
@@ -61,7 +63,7 @@ func (e *conv) columns(v *axisRun, cols *axisGroup, lo, hi int) {
 		e.images(v, &h, lo, hi, true)
 		return
 	}
-	byTaps := e.columnsByTaps(v, cols)
+	byTaps, _ := e.columnsByTaps(v, cols)
 	if !byTaps || e.gradient != nil {
 		for i := 0; i < cols.end(byTaps); {
 			h := cols.part(&e.cols, i, byTaps)
@@ -97,28 +99,30 @@ func (e *conv) columns(v *axisRun, cols *axisGroup, lo, hi int) {
 	e.part = part
 }
 
-// columnsByTaps reports whether to go over the columns of taps one by one. It depends on the shape alone, not on the rows that are wanted.
-func (e *conv) columnsByTaps(v *axisRun, cols *axisGroup) bool {
-	if e.depthwise || cols.taps < 2 || v.taps == 0 || v.n <= 0 {
-		return false
+// columnsByTaps reports whether to go over the columns of taps one by one, and what that costs. It depends on the shape alone, not on
+// the rows that are wanted.
+func (e *conv) columnsByTaps(v *axisRun, cols *axisGroup) (byTaps bool, cost int) {
+	if e.depthwise || cols.taps == 0 || v.taps == 0 || v.n <= 0 {
+		return false, 0
 	}
-	byRuns, byTaps, runs := e.columnCosts(v, cols)
-	return runs > 1 && 5*byTaps < 4*byRuns
-}
-
-// columnCosts returns about the cycles of the work on the rows of a vertical run, and how many runs their columns are divided into.
-func (e *conv) columnCosts(v *axisRun, cols *axisGroup) (byRuns, byTaps, runs int) {
+	runs, byRuns := 0, 0
 	for i := 0; i < cols.n; runs++ {
 		h := cols.run(&e.cols, i)
 		i += h.n
 		byRuns += e.cost(v, &h)
 	}
+	if runs == 1 { // all outputs have the same taps
+		return false, byRuns
+	}
 	for i := range cols.taps {
 		if h := cols.tap(&e.cols, i); h.n > 0 {
-			byTaps += e.cost(v, &h)
+			cost += e.cost(v, &h)
 		}
 	}
-	return byRuns, byTaps, runs
+	if 8*cost < 7*byRuns {
+		return true, cost
+	}
+	return false, byRuns
 }
 
 // cost is about the cycles of the work on a region of the images worked on at once.

@@ -94,9 +94,15 @@ func (s *simd) packPanels(dst, b []float32, rows, n, ldb int) {
 		width := vectors * s.lanes
 		d := dst[j*rows:][:rows*width]
 		from := b[j:][:(rows-1)*ldb+width-s.lanes+tail]
-		s.pack(vectors, &d[0], &from[0], rows, 4*ldb, tail)
+		for i := 0; i < rows; i += packRowsAtOnce {
+			s.pack(vectors, &d[i*width], &from[i*ldb], min(packRowsAtOnce, rows-i), 4*ldb, tail)
+		}
 	}
 }
+
+// packRowsAtOnce bounds the rows that one call of a routine packs: rows far apart may each miss every cache, and the scheduler cannot stop
+// a goroutine within a call.
+const packRowsAtOnce = 512
 
 // pack copies rows of vectors.
 func (s *simd) pack(vectors int, dst, src *float32, rows, step, tail int) {

@@ -93,7 +93,7 @@ func TestPacking(t *testing.T) {
 	mem := newGuards(t)
 	rng := newRand("packing")
 	for _, s := range simdLevels() {
-		for rows := 1; rows <= 40; rows += 1 + rows/17*3 {
+		for rows := 1; rows <= 600; rows += 1 + rows/17*3 + rows/40*560 {
 			for n := 1; n <= 3*s.width(); n++ {
 				if !inShort((n+rows)%4 == 0) {
 					continue
