@@ -26,6 +26,7 @@ type KernelCase struct {
 	work     *autograd.Work // if it is not that of the program
 	// backward leaves out of the measurement, but for the check, what a gradient needs of the forward pass.
 	backward bool
+	update   *update // measured instead of an operation, or nil
 }
 
 // kernelProgram is a case made ready to run.
@@ -97,6 +98,9 @@ func (c KernelCase) Check(table *kernels.Table, threads *kernels.Threads) error 
 	if err != nil {
 		return err
 	}
+	if c.update != nil {
+		return c.checkUpdate(table, oracle, threads)
+	}
 	got, err := c.compile(table, threads)
 	if err != nil {
 		return err
@@ -141,12 +145,10 @@ type Rates struct{ Peak, Copy float64 } // FLOPs and bytes a second
 
 // Measure runs the case for about the given time, after a tenth of it that does not count.
 func (c KernelCase) Measure(ctx context.Context, table *kernels.Table, threads *kernels.Threads, length time.Duration, of Rates) (Result, error) {
-	k, err := c.compile(table, threads)
+	run, work, err := c.ready(table, threads)
 	if err != nil {
 		return Result{}, err
 	}
-	k.fill(c.random)
-	run := k.timer(c.backward)
 	// Runs are timed in groups, so that the clock costs nothing.
 	group := 1
 	for start := time.Now(); time.Since(start) < length/10 || group == 1; {
@@ -163,19 +165,37 @@ func (c KernelCase) Measure(ctx context.Context, table *kernels.Table, threads *
 		spent += run(group)
 		runs += group
 	}
-	work := k.Work()
-	switch {
-	case c.work != nil:
-		work = *c.work
-	case c.backward:
-		work = k.backwardWork()
-	}
 	nanoseconds := float64(spent.Nanoseconds()) / float64(runs)
 	flops, bytes := float64(work.FLOPs)/nanoseconds, float64(work.Bytes)/nanoseconds
 	return Result{
 		Name: fmt.Sprintf("%s/threads=%d/level=%v", c.Name, threads.Count(), table.Level), Iterations: runs, Nanoseconds: nanoseconds,
 		Metrics: []Metric{{"GFLOP/s", flops}, {"GB/s", bytes}, {"%peak", 1e11 * flops / of.Peak}, {"%copy", 1e11 * bytes / of.Copy}},
 	}, nil
+}
+
+// ready returns a function that runs the case a number of times and returns how long that took, and the work of one run.
+func (c KernelCase) ready(table *kernels.Table, threads *kernels.Threads) (run func(runs int) time.Duration, work autograd.Work, err error) {
+	if c.update != nil {
+		u, err := c.update.ready(table, threads)
+		if err != nil {
+			return nil, work, err
+		}
+		return u.run, c.update.work(), nil
+	}
+	k, err := c.compile(table, threads)
+	if err != nil {
+		return nil, work, err
+	}
+	k.fill(c.random)
+	switch {
+	case c.work != nil:
+		work = *c.work
+	case c.backward:
+		work = k.backwardWork()
+	default:
+		work = k.Work()
+	}
+	return k.timer(c.backward), work, nil
 }
 
 // timer returns a function that runs the program a number of times and returns how long that took, or how long the steps of the backward

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -77,7 +78,18 @@ func TestCheckFindsWrongKernels(t *testing.T) {
 		good.MaxPoolForward(p, x, y, lo, hi)
 		y[0] += 0.01
 	}
-	for _, c := range []struct{ kind, shape string }{{"gemm", "64x64x500"}, {"pool", "2,16,8,3,1"}} {
+	off.SGD = func(w, grad, velocity []float32, p *kernels.SGDStep) {
+		without := *p
+		without.Momentum = 0 // has no effect in the first step
+		good.SGD(w, grad, velocity, &without)
+	}
+	off.AdamW = func(w, grad, m, v []float32, p *kernels.AdamWStep) {
+		good.AdamW(w, grad, m, v, p)
+		w[len(w)-1] += 0.01
+	}
+	for _, c := range []struct{ kind, shape, name string }{
+		{"gemm", "64x64x500", "GEMM"}, {"pool", "2,16,8,3,1", "MaxPool"}, {"elementwise", "1000", "SGD"}, {"elementwise", "1000", "AdamW"},
+	} {
 		for _, k := range Kinds() {
 			if k.Name != c.kind {
 				continue
@@ -86,6 +98,7 @@ func TestCheckFindsWrongKernels(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			cases = slices.DeleteFunc(cases, func(k KernelCase) bool { return !strings.HasPrefix(k.Name, c.name) })
 			var mismatch *MismatchError
 			if err := cases[0].Check(&off, nil); !errors.As(err, &mismatch) || !strings.Contains(err.Error(), cases[0].Name) {
 				t.Errorf("%s: a wrong kernel gives %v", cases[0].Name, err)
@@ -144,16 +157,15 @@ func BenchmarkKernels(b *testing.B) {
 				}
 				for _, c := range cases {
 					b.Run(c.Name, func(b *testing.B) {
-						p, err := c.compile(table, nil)
+						run, work, err := c.ready(table, nil)
 						if err != nil {
 							b.Fatal(err)
 						}
-						p.fill(c.random)
 						b.ReportAllocs()
 						for b.Loop() {
-							p.Run(0)
+							run(1)
 						}
-						b.ReportMetric(float64(p.Work().FLOPs)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+						b.ReportMetric(float64(work.FLOPs)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 					})
 				}
 			}

@@ -47,7 +47,7 @@ func Kinds() []Kind {
 		{"depthwise", "depthwise and dilated convolutions", "N,C,H,K,R,stride,groups,dilation", depthwiseShapes, all, convCases},
 		{"pool", "max and average pooling, padding of half the window", "N,C,H,window,stride", poolShapes, twoWays, poolCases},
 		{"norm", "batch norm in training: statistics, normalisation, and their gradients", "N,C,H", normShapes, twoWays, normCases},
-		{"elementwise", "element-wise operations and rows of softmax over that many elements", "elements", elementwiseShapes, []Direction{Forward}, elementwiseCases},
+		{"elementwise", "element-wise operations, rows of softmax and updates of optimisers over that many elements", "elements", elementwiseShapes, []Direction{Forward}, elementwiseCases},
 	}
 }
 
@@ -257,5 +257,5 @@ func elementwiseCases(shape string, d Direction) ([]KernelCase, error) {
 		c.positive = true
 		cases = append(cases, c)
 	}
-	return cases, nil
+	return append(cases, updateCases(shape, n[0])...), nil
 }

@@ -45,3 +45,72 @@ func FuzzConv(f *testing.F) {
 		}
 	})
 }
+
+func FuzzDepthwise(f *testing.F) {
+	f.Add(uint64(1), uint8(17), uint8(3), uint8(9), uint8(1), uint8(1), uint8(1))
+	f.Add(uint64(2), uint8(64), uint8(7), uint8(14), uint8(8), uint8(13), uint8(3))
+	f.Add(uint64(3), uint8(2), uint8(20), uint8(1), uint8(0), uint8(30), uint8(0))
+	f.Fuzz(func(t *testing.T, seed uint64, channels, kernel, side, stride, pad, dil uint8) {
+		rng := newRand("fuzz depthwise", seed)
+		c := 2 + int(channels%80)
+		form := convForm{
+			n: 1 + rng.IntN(3), h: 1 + int(side%20), w: 1 + rng.IntN(20), c: c, k: c, groups: c, r: 1 + int(kernel%8), s: 1 + int(kernel/8%8),
+			strideH: 1 + int(stride%4), strideW: 1 + int(stride/4%4), padH: int(pad % 8), padW: int(pad / 8 % 8),
+			dilH: 1 + int(dil%3), dilW: 1 + int(dil/3%3), wideX: rng.IntN(3), wideY: rng.IntN(3), relu: rng.IntN(2) == 0,
+		}
+		for _, table := range allLevels(t) {
+			checkForm(t, newGuards(t), rng, table, form)
+		}
+	})
+}
+
+func FuzzPool(f *testing.F) {
+	f.Add(uint64(1), uint8(17), uint8(9), uint8(9), uint8(18), uint8(0), uint8(9))
+	f.Add(uint64(2), uint8(64), uint8(33), uint8(6), uint8(9), uint8(17), uint8(0))
+	f.Add(uint64(3), uint8(1), uint8(0), uint8(0), uint8(0), uint8(255), uint8(255))
+	f.Fuzz(func(t *testing.T, seed uint64, channels, height, width, window, stride, pad uint8) {
+		rng := newRand("fuzz pool", seed)
+		p := &Pool{
+			N: 1 + rng.IntN(3), H: 1 + int(height%40), W: 1 + int(width%40), C: 1 + int(channels%80), R: 1 + int(window%7), S: 1 + int(window/7%7),
+			StrideH: 1 + int(stride%5), StrideW: 1 + int(stride/5%5),
+		}
+		p.PadTop, p.PadLeft = int(pad)%p.R, int(pad/8)%p.S
+		roomH, roomW := p.H+2*p.PadTop-p.R, p.W+2*p.PadLeft-p.S
+		if roomH < 0 || roomW < 0 {
+			t.Skip("no window fits")
+		}
+		p.Ho, p.Wo = roomH/p.StrideH+1, roomW/p.StrideW+1
+		p.XStride, p.YStride = p.C+rng.IntN(3), p.C+rng.IntN(3)
+		for _, table := range allLevels(t) {
+			checkPool(t, newGuards(t), rng, table, p)
+		}
+	})
+}
+
+func FuzzNormalize(f *testing.F) {
+	f.Add(uint64(1), uint16(9), uint16(16))
+	f.Add(uint64(2), uint16(300), uint16(3))
+	f.Add(uint64(3), uint16(2), uint16(700))
+	f.Fuzz(func(t *testing.T, seed uint64, rows, channels uint16) {
+		c := 1 + int(channels%1100)
+		n := int(rows) % (1 + 20000/c)
+		for _, table := range allLevels(t) {
+			mem, rng := newGuards(t), newRand("fuzz norm", seed)
+			checkRowsApart(t, mem, rng, table, n, c)
+			checkChannelSums(t, mem, rng, table, n, c)
+		}
+	})
+}
+
+func FuzzSoftmax(f *testing.F) {
+	f.Add(uint64(1), uint16(9), uint16(16), uint8(1), false)
+	f.Add(uint64(2), uint16(3), uint16(1000), uint8(30), true)
+	f.Add(uint64(3), uint16(100), uint16(1), uint8(0), false)
+	f.Fuzz(func(t *testing.T, seed uint64, rows, columns uint16, scale uint8, inPlace bool) {
+		c := 1 + int(columns%1500)
+		n := int(rows) % (1 + 5000/c)
+		for _, table := range allLevels(t) {
+			checkSoftmax(t, newGuards(t), newRand("fuzz softmax", seed), table, n, c, float32(scale%32), inPlace)
+		}
+	})
+}

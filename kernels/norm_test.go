@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 )
 
@@ -24,37 +25,43 @@ func TestChannelReductions(t *testing.T) {
 		mem := newGuards(t)
 		rng := newRand("channels")
 		channelSizes(func(rows, c int) {
-			mem.reset()
-			mem.atStart = rng.IntN(2) == 0
-			x, dy, shift := mem.random(rng, rows*c), mem.random(rng, rows*c), mem.random(rng, c)
-			mean, m2, sum, dot := mem.filled(c, nan32), mem.filled(c, nan32), mem.filled(c, nan32), mem.filled(c, nan32)
-			wantMean, wantM2 := make([]exact, c), make([]exact, c)
-			wantSum, wantSumX, wantDot := make([]exact, c), make([]exact, c), make([]exact, c)
-			for i, v := range x {
-				wantMean[i%c].add(float64(v) / float64(rows))
-				wantSumX[i%c].add(float64(v))
-				wantSum[i%c].add(float64(dy[i]))
-				wantDot[i%c].add(float64(dy[i]) * (float64(v) - float64(shift[i%c])))
-			}
-			for i, v := range x {
-				d := float64(v) - wantMean[i%c].value
-				wantM2[i%c].add(d * d)
-			}
-			check := func(name string, got []float32, want []exact) {
-				if err := closeTo(got, want, channelBound); err != nil {
-					t.Fatalf("%d x %d: %s: %v", rows, c, name, err)
-				}
-			}
-			table.ChannelMoments(mean, m2, x, rows, c)
-			check("mean", mean, wantMean)
-			check("m2", m2, wantM2)
-			table.ChannelDot(sum, dot, dy, x, shift, rows, c)
-			check("sum", sum, wantSum)
-			check("dot", dot, wantDot)
-			table.ChannelSum(sum, x, rows, c)
-			check("channel sum", sum, wantSumX)
+			checkChannelSums(t, mem, rng, table, rows, c)
 		})
 	})
+}
+
+// checkChannelSums compares the reductions over rows with their definition.
+func checkChannelSums(t *testing.T, mem *guards, rng *rand.Rand, table *Table, rows, c int) {
+	t.Helper()
+	mem.reset()
+	mem.atStart = rng.IntN(2) == 0
+	x, dy, shift := mem.random(rng, rows*c), mem.random(rng, rows*c), mem.random(rng, c)
+	mean, m2, sum, dot := mem.filled(c, nan32), mem.filled(c, nan32), mem.filled(c, nan32), mem.filled(c, nan32)
+	wantMean, wantM2 := make([]exact, c), make([]exact, c)
+	wantSum, wantSumX, wantDot := make([]exact, c), make([]exact, c), make([]exact, c)
+	for i, v := range x {
+		wantMean[i%c].add(float64(v) / float64(rows))
+		wantSumX[i%c].add(float64(v))
+		wantSum[i%c].add(float64(dy[i]))
+		wantDot[i%c].add(float64(dy[i]) * (float64(v) - float64(shift[i%c])))
+	}
+	for i, v := range x {
+		d := float64(v) - wantMean[i%c].value
+		wantM2[i%c].add(d * d)
+	}
+	check := func(name string, got []float32, want []exact) {
+		if err := closeTo(got, want, channelBound); err != nil {
+			t.Fatalf("%d x %d: %s: %v", rows, c, name, err)
+		}
+	}
+	table.ChannelMoments(mean, m2, x, rows, c)
+	check("mean", mean, wantMean)
+	check("m2", m2, wantM2)
+	table.ChannelDot(sum, dot, dy, x, shift, rows, c)
+	check("sum", sum, wantSum)
+	check("dot", dot, wantDot)
+	table.ChannelSum(sum, x, rows, c)
+	check("channel sum", sum, wantSumX)
 }
 
 // The sum of squares of a mean of 10^4 times the deviation loses all digits in
@@ -237,4 +244,76 @@ func TestNormalizationWithReLU(t *testing.T) {
 			check(1+rng.IntN(40), 1+rng.IntN(70), special)
 		}
 	})
+}
+
+// TestNormalizationOfRowsApart holds rows with strides against generic rows without, bit for bit; what lies between them stays.
+func TestNormalizationOfRowsApart(t *testing.T) {
+	forEachLevel(t, func(t *testing.T, table *Table) {
+		mem := newGuards(t)
+		rng := newRand("normalization of rows apart")
+		check := func(rows, c int) { checkRowsApart(t, mem, rng, table, rows, c) }
+		channelSizes(check)
+		for c := 1; c <= 140; c += 3 {
+			check(29, c)
+		}
+		for _, c := range []int{511, 512, 513, 700} {
+			check(3, c)
+		}
+	})
+}
+
+func checkRowsApart(t *testing.T, mem *guards, rng *rand.Rand, table *Table, rows, c int) {
+	t.Helper()
+	mem.reset()
+	mem.atStart = rng.IntN(2) == 0
+	x, residual := mem.random(rng, rows*c), mem.random(rng, rows*c)
+	mean, scale, shift := mem.random(rng, c), mem.random(rng, c), mem.random(rng, c)
+	spread := func(from []float32, stride int) []float32 {
+		to := mem.filled(pixelFloats(rows, c, stride), between)
+		for r := range rows {
+			copy(to[r*stride:][:c], from[r*c:])
+		}
+		return to
+	}
+	for kind := range 4 {
+		n := &Normalization{
+			Rows: rows, C: c, ReLU: kind&1 != 0,
+			XStride: c + rng.IntN(3), YStride: c + rng.IntN(2)*rng.IntN(40), RStride: c + rng.IntN(3),
+		}
+		want, add := make([]float32, rows*c), []float32(nil)
+		switch kind {
+		case 0:
+			genericNormalize(want, x, mean, scale, shift, rows, c)
+		case 1:
+			genericNormalizeReLU(want, x, mean, scale, shift, rows, c)
+		case 2:
+			genericNormalizeAdd(want, x, residual, mean, scale, shift, rows, c)
+		case 3:
+			genericNormalizeAddReLU(want, x, residual, mean, scale, shift, rows, c)
+		}
+		if kind > 1 {
+			add = spread(residual, n.RStride)
+		}
+		y := mem.filled(pixelFloats(rows, c, n.YStride), nan32)
+		fillBetween(y, c, n.YStride)
+		in := spread(x, n.XStride)
+		table.NormalizeRows(n, y, in, add, mean, scale, shift)
+		if err := sameFloats(y, spread(want, n.YStride)); err != nil {
+			t.Fatalf("%+v: %v", *n, err)
+		}
+		same := *n
+		same.YStride = n.XStride
+		table.NormalizeRows(&same, in, in, add, mean, scale, shift)
+		if err := sameFloats(in, spread(want, n.XStride)); err != nil {
+			t.Fatalf("%+v, in place: %v", *n, err)
+		}
+		if add == nil {
+			continue
+		}
+		same.XStride, same.YStride = c, n.RStride
+		table.NormalizeRows(&same, add, x, add, mean, scale, shift)
+		if err := sameFloats(add, spread(want, n.RStride)); err != nil {
+			t.Fatalf("%+v, over the residual: %v", *n, err)
+		}
+	}
 }

@@ -66,61 +66,67 @@ func TestPooling(t *testing.T) {
 				p.C = 1 + i/4
 				p.XStride, p.YStride = p.C+rng.IntN(3), p.C+rng.IntN(3)
 			}
-			mem.reset()
-			mem.atStart = rng.IntN(2) == 0
-			nx, ny := pixelFloats(p.N*p.H*p.W, p.C, p.XStride), pixelFloats(p.N*p.Ho*p.Wo, p.C, p.YStride)
-			x, dy := mem.random(rng, nx), mem.random(rng, ny)
-			for i := range x { // coarse values make ties
-				x[i] = float32(math.Round(float64(x[i]) * 2))
-				switch rng.IntN(40) {
-				case 0:
-					x[i] = nan32
-				case 1:
-					x[i] = -inf32
-				case 2:
-					x[i] = float32(math.Copysign(0, -1))
-				}
-			}
-			wantMax, wantAvg := make([]exact, ny), make([]exact, ny)
-			wantMaxGrad, wantAvgGrad := make([]exact, nx), make([]exact, nx)
-			eachWindow(p, func(yi int, window []int) {
-				best := window[0]
-				for _, xi := range window {
-					v, m := x[xi], x[best]
-					if m == m && (v > m || v != v) {
-						best = xi
-					}
-					wantAvg[yi].add(float64(v) / float64(len(window)))
-					wantAvgGrad[xi].add(float64(dy[yi]) / float64(len(window)))
-				}
-				wantMax[yi].value = float64(x[best])
-				wantMaxGrad[best].add(float64(dy[yi]))
-			})
-			for _, want := range [][]exact{wantMax, wantAvg} {
-				setBetween(want, p.C, p.YStride)
-			}
-			for _, want := range [][]exact{wantMaxGrad, wantAvgGrad} {
-				setBetween(want, p.C, p.XStride)
-			}
-			y, dx := mem.filled(ny, 3), mem.filled(nx, 3)
-			fillBetween(y, p.C, p.YStride)
-			fillBetween(dx, p.C, p.XStride)
-
-			check := func(name string, got []float32, want []exact) {
-				if err := closeTo(got, want, products(p.R*p.S)); err != nil {
-					t.Fatalf("%+v: %s: %v", *p, name, err)
-				}
-			}
-			inParts(rng, p.N*p.Ho, func(lo, hi int) { table.MaxPoolForward(p, x, y, lo, hi) })
-			check("max", y, wantMax)
-			inParts(rng, p.N*p.Ho, func(lo, hi int) { table.AvgPoolForward(p, x, y, lo, hi) })
-			check("average", y, wantAvg)
-			inParts(rng, p.N, func(lo, hi int) { table.MaxPoolBackward(p, x, dy, dx, lo, hi) })
-			check("max gradient", dx, wantMaxGrad)
-			inParts(rng, p.N, func(lo, hi int) { table.AvgPoolBackward(p, dy, dx, lo, hi) })
-			check("average gradient", dx, wantAvgGrad)
+			checkPool(t, mem, rng, table, p)
 		}
 	})
+}
+
+// checkPool compares the four routines with their definition.
+func checkPool(t *testing.T, mem *guards, rng *rand.Rand, table *Table, p *Pool) {
+	t.Helper()
+	mem.reset()
+	mem.atStart = rng.IntN(2) == 0
+	nx, ny := pixelFloats(p.N*p.H*p.W, p.C, p.XStride), pixelFloats(p.N*p.Ho*p.Wo, p.C, p.YStride)
+	x, dy := mem.random(rng, nx), mem.random(rng, ny)
+	for i := range x { // coarse values make ties
+		x[i] = float32(math.Round(float64(x[i]) * 2))
+		switch rng.IntN(40) {
+		case 0:
+			x[i] = nan32
+		case 1:
+			x[i] = -inf32
+		case 2:
+			x[i] = float32(math.Copysign(0, -1))
+		}
+	}
+	wantMax, wantAvg := make([]exact, ny), make([]exact, ny)
+	wantMaxGrad, wantAvgGrad := make([]exact, nx), make([]exact, nx)
+	eachWindow(p, func(yi int, window []int) {
+		best := window[0]
+		for _, xi := range window {
+			v, m := x[xi], x[best]
+			if m == m && (v > m || v != v) {
+				best = xi
+			}
+			wantAvg[yi].add(float64(v) / float64(len(window)))
+			wantAvgGrad[xi].add(float64(dy[yi]) / float64(len(window)))
+		}
+		wantMax[yi].value = float64(x[best])
+		wantMaxGrad[best].add(float64(dy[yi]))
+	})
+	for _, want := range [][]exact{wantMax, wantAvg} {
+		setBetween(want, p.C, p.YStride)
+	}
+	for _, want := range [][]exact{wantMaxGrad, wantAvgGrad} {
+		setBetween(want, p.C, p.XStride)
+	}
+	y, dx := mem.filled(ny, 3), mem.filled(nx, 3)
+	fillBetween(y, p.C, p.YStride)
+	fillBetween(dx, p.C, p.XStride)
+
+	check := func(name string, got []float32, want []exact) {
+		if err := closeTo(got, want, products(p.R*p.S)); err != nil {
+			t.Fatalf("%+v: %s: %v", *p, name, err)
+		}
+	}
+	inParts(rng, p.N*p.Ho, func(lo, hi int) { table.MaxPoolForward(p, x, y, lo, hi) })
+	check("max", y, wantMax)
+	inParts(rng, p.N*p.Ho, func(lo, hi int) { table.AvgPoolForward(p, x, y, lo, hi) })
+	check("average", y, wantAvg)
+	inParts(rng, p.N, func(lo, hi int) { table.MaxPoolBackward(p, x, dy, dx, lo, hi) })
+	check("max gradient", dx, wantMaxGrad)
+	inParts(rng, p.N, func(lo, hi int) { table.AvgPoolBackward(p, dy, dx, lo, hi) })
+	check("average gradient", dx, wantAvgGrad)
 }
 
 func setBetween(want []exact, c, stride int) {

@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 )
 
@@ -38,64 +39,70 @@ func TestSoftmax(t *testing.T) {
 			for _, rows := range []int{0, 1, 3} {
 				for _, scale := range []float32{0.1, 1, 30} {
 					for _, inPlace := range []bool{false, true} {
-						mem.reset()
-						mem.atStart = rng.IntN(2) == 0
-						n := rows * c
-						x, dy := mem.random(rng, n), mem.random(rng, n)
-						table.Scal(x, x, scale)
-						prob, logProb := make([]exact, n), make([]exact, n)
-						for r := range rows {
-							row := x[r*c : (r+1)*c]
-							logSum, m, p := softmax64(row)
-							for i, v := range row {
-								prob[r*c+i] = exact{p[i], p[i] * spread(row, m)}
-								logProb[r*c+i] = exact{float64(v) - m - logSum, 1 + spread(row, m)}
-							}
-						}
-						check := func(name string, got []float32, want []exact) {
-							if err := closeTo(got, want, expBound); err != nil {
-								t.Fatalf("%s of %d x %d times %v: %v", name, rows, c, scale, err)
-							}
-						}
-						out := func() (y, in []float32) {
-							in = mem.clone(x)
-							if inPlace {
-								return in, in
-							}
-							return mem.filled(n, nan32), in
-						}
-						y, in := out()
-						table.Softmax(y, in, rows, c)
-						check("softmax", y, prob)
-						logY, in := out()
-						table.LogSoftmax(logY, in, rows, c)
-						check("log-softmax", logY, logProb)
-
-						// The gradients are functions of the rounded outputs.
-						grad, logGrad := make([]exact, n), make([]exact, n)
-						for r := range rows {
-							var dot, sum exact
-							for i := r * c; i < (r+1)*c; i++ {
-								dot.add(float64(dy[i]) * float64(y[i]))
-								sum.add(float64(dy[i]))
-							}
-							for i := r * c; i < (r+1)*c; i++ {
-								p := float64(y[i])
-								grad[i] = exact{p * (float64(dy[i]) - dot.value), p * (math.Abs(float64(dy[i])) + dot.size)}
-								e := math.Exp(float64(logY[i]))
-								logGrad[i] = exact{float64(dy[i]) - e*sum.value, math.Abs(float64(dy[i])) + e*sum.size}
-							}
-						}
-						dx := mem.filled(n, nan32)
-						table.SoftmaxGrad(dx, dy, y, rows, c)
-						check("softmax gradient", dx, grad)
-						table.LogSoftmaxGrad(dx, dy, logY, rows, c)
-						check("log-softmax gradient", dx, logGrad)
+						checkSoftmax(t, mem, rng, table, rows, c, scale, inPlace)
 					}
 				}
 			}
 		}
 	})
+}
+
+// checkSoftmax compares softmax, log-softmax and their gradients with their definition.
+func checkSoftmax(t *testing.T, mem *guards, rng *rand.Rand, table *Table, rows, c int, scale float32, inPlace bool) {
+	t.Helper()
+	mem.reset()
+	mem.atStart = rng.IntN(2) == 0
+	n := rows * c
+	x, dy := mem.random(rng, n), mem.random(rng, n)
+	table.Scal(x, x, scale)
+	prob, logProb := make([]exact, n), make([]exact, n)
+	for r := range rows {
+		row := x[r*c : (r+1)*c]
+		logSum, m, p := softmax64(row)
+		for i, v := range row {
+			prob[r*c+i] = exact{p[i], p[i] * spread(row, m)}
+			logProb[r*c+i] = exact{float64(v) - m - logSum, 1 + spread(row, m)}
+		}
+	}
+	check := func(name string, got []float32, want []exact) {
+		if err := closeTo(got, want, expBound); err != nil {
+			t.Fatalf("%s of %d x %d times %v: %v", name, rows, c, scale, err)
+		}
+	}
+	out := func() (y, in []float32) {
+		in = mem.clone(x)
+		if inPlace {
+			return in, in
+		}
+		return mem.filled(n, nan32), in
+	}
+	y, in := out()
+	table.Softmax(y, in, rows, c)
+	check("softmax", y, prob)
+	logY, in := out()
+	table.LogSoftmax(logY, in, rows, c)
+	check("log-softmax", logY, logProb)
+
+	// The gradients are functions of the rounded outputs.
+	grad, logGrad := make([]exact, n), make([]exact, n)
+	for r := range rows {
+		var dot, sum exact
+		for i := r * c; i < (r+1)*c; i++ {
+			dot.add(float64(dy[i]) * float64(y[i]))
+			sum.add(float64(dy[i]))
+		}
+		for i := r * c; i < (r+1)*c; i++ {
+			p := float64(y[i])
+			grad[i] = exact{p * (float64(dy[i]) - dot.value), p * (math.Abs(float64(dy[i])) + dot.size)}
+			e := math.Exp(float64(logY[i]))
+			logGrad[i] = exact{float64(dy[i]) - e*sum.value, math.Abs(float64(dy[i])) + e*sum.size}
+		}
+	}
+	dx := mem.filled(n, nan32)
+	table.SoftmaxGrad(dx, dy, y, rows, c)
+	check("softmax gradient", dx, grad)
+	table.LogSoftmaxGrad(dx, dy, logY, rows, c)
+	check("log-softmax gradient", dx, logGrad)
 }
 
 func TestCrossEntropy(t *testing.T) {

@@ -11,8 +11,6 @@ import (
 
 	"github.com/nasbench-go/nasbench/bench"
 	"github.com/nasbench-go/nasbench/kernels"
-	"github.com/nasbench-go/nasbench/layers"
-	"github.com/nasbench-go/nasbench/tensor"
 )
 
 // serve answers requests "KIND SHAPE DIRECTION MILLISECONDS LEVEL THREADS" with the nanoseconds of one execution, or with "!" and
@@ -64,10 +62,6 @@ func answer(request string, pools map[string]*kernels.Threads, checked map[strin
 		return bench.PeakFLOPS(table, threads), nil
 	case kind == "copy":
 		return bench.CopyBandwidth(threads), nil
-	case strings.HasPrefix(shape, "SGD,"):
-		return update(layers.SGD{Momentum: 0.9, WeightDecay: 1e-4}, table, threads, shape, length)
-	case strings.HasPrefix(shape, "AdamW,"):
-		return update(layers.AdamW{WeightDecay: 1e-2}, table, threads, shape, length)
 	}
 	c, err := find(kind, shape, direction)
 	if err != nil {
@@ -105,29 +99,4 @@ func find(kind, shape, direction string) (bench.KernelCase, error) {
 		}
 	}
 	return bench.KernelCase{}, fmt.Errorf("no case %s %s %s", kind, shape, direction)
-}
-
-// update times steps of an optimiser of one parameter.
-func update(rule layers.Rule, table *kernels.Table, threads *kernels.Threads, shape string, length time.Duration) (float64, error) {
-	_, count, _ := strings.Cut(shape, ",")
-	n, err := strconv.Atoi(count)
-	if err != nil {
-		return 0, err
-	}
-	weight := &layers.Parameter{Name: "w", Kind: layers.Weight, Value: tensor.New(n)}
-	optimizer, err := rule.New([]*layers.Parameter{weight}, table, threads)
-	if err != nil {
-		return 0, err
-	}
-	grads := []*tensor.Tensor{tensor.New(n)}
-	for i := range n {
-		weight.Value.Data()[i], grads[0].Data()[i] = float32(i%7)-3, float32(i%5)-2
-	}
-	optimizer.Step(1e-3, 1, grads)
-	runs, start := 0, time.Now()
-	for runs < 2 || time.Since(start) < length {
-		optimizer.Step(1e-3, 1, grads)
-		runs++
-	}
-	return float64(time.Since(start).Nanoseconds()) / float64(runs), nil
 }
