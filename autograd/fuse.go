@@ -8,11 +8,11 @@ var fusions = [...]func(r *rewriter){
 	fuseBatchNorm,
 }
 
-// fuse runs all passes over a schedule. It returns the new one and, for each node of the old one that
+// fuse runs passes over a schedule. It returns the new one and, for each node of the old one that
 // another took the place of, that other node. Nodes that were merged into others have none.
-func fuse(schedule, outputs []*Node) ([]*Node, map[*Node]*Node) {
+func fuse(schedule, outputs []*Node, passes []func(*rewriter)) ([]*Node, map[*Node]*Node) {
 	replaced := map[*Node]*Node{}
-	for _, pass := range fusions {
+	for _, pass := range passes {
 		r := newRewriter(schedule, outputs)
 		pass(r)
 		if len(r.new) == 0 {

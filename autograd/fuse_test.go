@@ -187,7 +187,7 @@ func TestFusionInRandomGraphs(t *testing.T) {
 	fused := 0
 	for seed := range uint64(300) {
 		rng := stream.New(seed, "random graph")
-		loss, x, variables := randomGraph(rng, 3+rng.IntN(20))
+		loss, x, variables := randomGraph(rng, 2, 3+rng.IntN(20))
 		grads, err := Grad(loss, append([]*Node{x}, variables...))
 		if err != nil {
 			t.Fatal(err)

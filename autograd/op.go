@@ -9,7 +9,8 @@ import "github.com/nasbench-go/nasbench/tensor"
 //
 //	View(in) int          // the output is input 0, from this element on: no copy
 //	InPlace() []int       // inputs that the output may be written over
-//	Workspace(in, out) int // floats of memory that it needs while it runs
+//	Workspace(in, out, parts) int // floats of memory that it needs while it runs; parts is 0, or those of its group
+//	RowWise(in, out) (access, ok)  // images are independent; see rowwise.go
 //	Writes() []int        // inputs (variables) that it writes to; see [Graph] effects
 type Op interface {
 	// Name is the field's word for the operation, such as "conv2d".
@@ -34,7 +35,7 @@ type inPlacer interface {
 }
 
 type workspacer interface {
-	Workspace(in []tensor.Shape, out tensor.Shape) int
+	Workspace(in []tensor.Shape, out tensor.Shape, parts int) int
 }
 
 type writer interface {

@@ -17,12 +17,15 @@ type Options struct {
 	Table   *kernels.Table   // nil takes the table that kernels.Active chooses
 	Seed    uint64           // of the random masks
 
-	// Unfused runs every node of the graph on its own. Otherwise Compile replaces groups of nodes by single
-	// operations that give the same values with less memory traffic.
+	// Unfused runs every node of the graph on its own. Otherwise Compile replaces some nodes by single
+	// operations that give the same values with less memory traffic, and runs others in groups, a few images at a time.
 	Unfused bool
 
 	// MaxBytes bounds the planned memory, inputs included; 0 means no bound.
 	MaxBytes int64
+
+	rules   *groupRules       // nil takes the usual ones
+	fusions []func(*rewriter) // nil takes all
 }
 
 // MemoryError says that a program's plan needs more memory than allowed. None of it was allocated.
@@ -44,12 +47,15 @@ type Program struct {
 	tensors  map[*Node]*tensor.Tensor
 	schedule []*Node
 	plan     *plan
+	timing   *timing // of RunTimed
 }
 
 type step struct {
 	node  *Node
 	parts int
 	run   func(part int, scratch []float32)
+
+	group *groupRun // what run goes through, if it is a group
 
 	labels context.Context // nil unless Label was called
 }
@@ -78,14 +84,24 @@ func Compile(o Options) (*Program, error) {
 	schedule, outputs := needed(o.Outputs), o.Outputs
 	var replaced map[*Node]*Node
 	if !o.Unfused {
-		schedule, replaced = fuse(schedule, outputs)
+		passes := o.fusions
+		if passes == nil {
+			passes = fusions[:]
+		}
+		schedule, replaced = fuse(schedule, outputs, passes)
 		outputs = renamed(outputs, replaced)
 	}
+	rules := defaultGroupRules()
+	if o.rules != nil {
+		rules = *o.rules
+	}
+	rules.alone = rules.alone || o.Unfused
+	schedule, groups := group(schedule, &rules)
 	p := &Program{
 		threads:  o.Threads,
 		tensors:  make(map[*Node]*tensor.Tensor, len(schedule)),
 		schedule: schedule,
-		plan:     planMemory(schedule, outputs),
+		plan:     planMemory(schedule, outputs, groups),
 	}
 	if need := p.ArenaBytes() + inputBytes(schedule); o.MaxBytes > 0 && need > o.MaxBytes {
 		return nil, &MemoryError{need, o.MaxBytes}
@@ -99,28 +115,32 @@ func Compile(o Options) (*Program, error) {
 	for n, m := range replaced {
 		p.tensors[n] = p.tensors[m]
 	}
-	scratch := 0
+	e := &Emitter{Seed: o.Seed, program: p, rules: &rules}
 	err := Build(func() error {
-		for _, n := range schedule {
-			if n.op == nil {
+		for i, n := range schedule {
+			e.begin(n, p.plan.groups[i], i)
+			if _, view := n.op.(viewer); n.op == nil || view {
+				e.finish(i)
 				continue
 			}
-			if _, view := n.op.(viewer); view {
-				continue
+			e.Table = o.Table
+			if e.group == nil || len(e.group.nodes) == 1 {
+				e.Table = tableFor(o.Table, n)
 			}
-			e := &Emitter{Table: tableFor(o.Table, n), Seed: o.Seed, program: p, node: n}
+			e.workspace = nil
 			if b, ok := p.plan.workspace[n]; ok {
 				at := p.plan.offsets[b]
 				e.workspace = arena[at : at+p.plan.buffers[b].Size]
 			}
 			n.op.Emit(e)
-			scratch = max(scratch, e.scratch)
+			e.finish(i)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
+	scratch := e.scratch
 	p.scratch = make([][]float32, o.Threads.Count())
 	for i := range p.scratch {
 		p.scratch[i] = tensor.Alloc(scratch)

@@ -1,0 +1,160 @@
+package autograd
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/nasbench-go/nasbench/internal/stream"
+	"github.com/nasbench-go/nasbench/kernels"
+	"github.com/nasbench-go/nasbench/tensor"
+)
+
+// smallRules make groups of small graphs, with several blocks in a part and several shares in a block.
+func smallRules(alone bool) *groupRules {
+	return &groupRules{images: 4, elements: 8, parts: 3, pixels: 1, block: 500, reduce: 200, room: 1 << 30, alone: alone}
+}
+
+// lossAndGradients returns the loss of a random graph and the gradients for everything that it depends on.
+func lossAndGradients(t *testing.T, seed uint64, images int) (outputs []*Node, x *Node) {
+	t.Helper()
+	rng := stream.New(seed, "random graph")
+	loss, x, variables := randomGraph(rng, images, 3+rng.IntN(20))
+	grads, err := Grad(loss, append([]*Node{x}, variables...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	outputs = []*Node{loss}
+	for _, g := range grads {
+		if g != nil {
+			outputs = append(outputs, g)
+		}
+	}
+	return outputs, x
+}
+
+// runRandom compiles and runs a random graph; it returns the program and the bits of all outputs and running statistics.
+func runRandom(t *testing.T, o Options, seed uint64, images int) (*Program, []uint32) {
+	t.Helper()
+	outputs, x := lossAndGradients(t, seed, images)
+	o.Outputs = outputs
+	p, err := Compile(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if in := p.Tensor(x); in != nil {
+		fill(in.Data(), CaseInput{}, stream.New(seed, "images"))
+	}
+	var bits []uint32
+	for step := range uint64(2) {
+		p.Run(step)
+		for _, n := range outputs {
+			for _, v := range p.Tensor(n).Data() {
+				bits = append(bits, math.Float32bits(v))
+			}
+		}
+	}
+	for _, n := range p.Nodes() {
+		if n.kind == variableNode && (n.name == "mean" || n.name == "var") {
+			for _, v := range n.value.Data() {
+				bits = append(bits, math.Float32bits(v))
+			}
+		}
+	}
+	return p, bits
+}
+
+// Random graphs with their gradients give the same bits whether operations are grouped or not, fused or not, and on any number of
+// threads.
+func TestGroupsInRandomGraphs(t *testing.T) {
+	threads := kernels.NewThreads(3)
+	defer threads.Close()
+	grouped, members := 0, 0
+	for seed := range uint64(300) {
+		images := 4 + int(seed%9)
+		_, want := runRandom(t, Options{rules: smallRules(true), Unfused: true}, seed, images)
+		for name, o := range map[string]Options{
+			"fused":              {rules: smallRules(true)},
+			"grouped":            {rules: smallRules(false), fusions: []func(*rewriter){}},
+			"both":               {rules: smallRules(false)},
+			"both, on 3 threads": {rules: smallRules(false), Threads: threads},
+		} {
+			p, got := runRandom(t, o, seed, images)
+			if !slices.Equal(got, want) {
+				t.Errorf("seed %d, %d images: %s differs from neither", seed, images, name)
+			}
+			if name == "grouped" {
+				for _, s := range p.steps {
+					if s.group != nil {
+						grouped++
+						members += len(s.group.members)
+					}
+				}
+			}
+		}
+	}
+	if members < 3*grouped {
+		t.Errorf("%d groups have %d operations: the test sees too little of them", grouped, members)
+	}
+}
+
+// Groups of a batch are as good as single operations at the usual bounds, and hardly take more memory.
+func TestGroupsOfAConvolutionalNetwork(t *testing.T) {
+	run := func(o Options) (*Program, []float32) {
+		const n = 21
+		rng := stream.New(1, "network")
+		g := NewGraph()
+		var params []*Node
+		variable := func(dims ...int) *Node {
+			v := tensor.New(dims...)
+			fill(v.Data(), CaseInput{}, rng)
+			params = append(params, g.Variable(fmt.Sprint("w", len(params)), v))
+			return params[len(params)-1]
+		}
+		norm := func(x *Node, c int) *Node {
+			return BatchNorm(x, variable(c), variable(c), g.Variable("mean", tensor.New(c)), g.Variable("var", tensor.New(c)), BatchNormOptions{Training: true})
+		}
+		images := tensor.New(n, 18, 18, 3)
+		fill(images.Data(), CaseInput{}, rng)
+		x := Conv2D(g.Constant(images), variable(3, 3, 3, 16), ConvOptions{Padding: Both(1)})
+		x = ReLU(norm(x, 16))
+		for range 3 {
+			y := Conv2D(ReLU(x), variable(3, 3, 1, 16), ConvOptions{Padding: Both(1), Groups: 16})
+			y = norm(Conv2D(y, variable(1, 1, 16, 16), ConvOptions{}), 16)
+			x = Concat(Split(Add(x, y), 4, 12)...)
+		}
+		loss := Mean(Linear(GlobalAvgPool(MaxPool2D(x, PoolOptions{Window: Both(2)})), variable(16, 5)))
+		grads, err := Grad(loss, params)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Outputs = append(grads, loss)
+		p, err := Compile(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Run(0)
+		var values []float32
+		for _, n := range o.Outputs {
+			values = append(values, p.Tensor(n).Data()...)
+		}
+		if allocs := testing.AllocsPerRun(2, func() { p.Run(0) }); allocs != 0 {
+			t.Errorf("a run allocates %v times", allocs)
+		}
+		return p, values
+	}
+	alone := defaultGroupRules()
+	alone.alone = true
+	one, want := run(Options{rules: &alone})
+	all, got := run(Options{})
+	if !slices.Equal(got, want) {
+		t.Error("groups change the values")
+	}
+	if a, b := len(all.steps), len(one.steps); a >= b {
+		t.Errorf("%d steps with groups, %d without", a, b)
+	}
+	if a, b := all.ArenaBytes(), one.ArenaBytes(); float64(a) > 1.5*float64(b) {
+		t.Errorf("%d bytes with groups, %d without", a, b)
+	}
+}
