@@ -75,8 +75,10 @@ func eachProduct(g *Conv, f func(xi, wi, yi int)) {
 type convData struct {
 	g                   *Conv
 	x, w, bias, y, dy   []float32
+	residual            []float32
 	dx, dw, scratch     []float32
 	wantY, wantX, wantW []exact
+	wantAdd             []exact // of y with the residual
 }
 
 const between = 12345 // what lies between the channels of wide pixels
@@ -85,12 +87,15 @@ func newConvData(mem *guards, rng *rand.Rand, table *Table, g *Conv, withBias bo
 	nx := pixelFloats(g.N*g.H*g.W, g.C, g.XStride)
 	ny := pixelFloats(g.N*g.Ho*g.Wo, g.K, g.YStride)
 	nw := g.R * g.S * g.C / g.Groups * g.K
+	g.RStride = g.K + g.H%3 // apart from YStride
 	d := &convData{
 		g: g, x: mem.random(rng, nx), w: mem.random(rng, nw), dy: mem.random(rng, ny),
 		y: mem.filled(ny, nan32), dx: mem.filled(nx, nan32), dw: mem.random(rng, nw),
 		scratch: mem.filled(table.ConvScratch(g), nan32),
 		wantY:   make([]exact, ny), wantX: make([]exact, nx), wantW: make([]exact, nw),
 	}
+	d.residual = mem.random(rng, pixelFloats(g.N*g.Ho*g.Wo, g.K, g.RStride))
+	fillBetween(d.residual, g.K, g.RStride)
 	fillBetween(d.y, g.K, g.YStride)
 	fillBetween(d.dx, g.C, g.XStride)
 	if withBias {
@@ -114,14 +119,22 @@ func newConvData(mem *guards, rng *rand.Rand, table *Table, g *Conv, withBias bo
 		}
 	}
 	finish(d.wantX, g.C, g.XStride, func(*exact, int) {})
-	finish(d.wantY, g.K, g.YStride, func(e *exact, k int) {
+	d.wantAdd = append(d.wantAdd, d.wantY...)
+	for i := range d.wantAdd {
+		if pixel, k := i/g.YStride, i%g.YStride; k < g.K {
+			d.wantAdd[i].add(float64(d.residual[pixel*g.RStride+k]))
+		}
+	}
+	epilogue := func(e *exact, k int) {
 		if d.bias != nil {
 			e.add(float64(d.bias[k]))
 		}
 		if g.ReLU {
 			e.value = max(e.value, 0)
 		}
-	})
+	}
+	finish(d.wantY, g.K, g.YStride, epilogue)
+	finish(d.wantAdd, g.K, g.YStride, epilogue)
 	return d
 }
 
@@ -141,6 +154,55 @@ func (d *convData) at(mem *guards, table *Table) *convData {
 	return &e
 }
 
+// checkEpilogue runs the forward pass with weights packed before, to the bit as without, and with a residual, beside y and in it.
+func (d *convData) checkEpilogue(table *Table, rng *rand.Rand) error {
+	g := d.g
+	before := *g
+	before.Packed = true
+	packed := make([]float32, table.PackedConv(g))
+	weights := packed
+	if len(packed) == 0 {
+		weights = d.w
+	}
+	table.PackConv(g, d.w, packed)
+	again := fresh(d.y, g.K, g.YStride)
+	inParts(rng, g.N*g.Ho, func(lo, hi int) { table.ConvForward(&before, d.x, weights, d.bias, again, d.scratch, lo, hi) })
+	if err := sameFloats(again, d.y); err != nil {
+		return fmt.Errorf("forward, packed before: %w", err)
+	}
+	bound := products(g.R * g.S * g.C / g.Groups)
+	y := fresh(d.y, g.K, g.YStride)
+	inParts(rng, g.N*g.Ho, func(lo, hi int) {
+		table.ConvForwardAdd(&before, d.x, weights, d.bias, d.residual, y, d.scratch, lo, hi)
+	})
+	if err := closeTo(y, d.wantAdd, bound); err != nil {
+		return fmt.Errorf("forward with a residual: %w", err)
+	}
+	for i := range y {
+		if k := i % g.YStride; k < g.K {
+			y[i] = d.residual[i/g.YStride*g.RStride+k]
+		}
+	}
+	same := *g
+	same.RStride = g.YStride
+	inParts(rng, g.N*g.Ho, func(lo, hi int) { table.ConvForwardAdd(&same, d.x, d.w, d.bias, y, y, d.scratch, lo, hi) })
+	if err := closeTo(y, d.wantAdd, bound); err != nil {
+		return fmt.Errorf("forward, added to y: %w", err)
+	}
+	return nil
+}
+
+// fresh returns an output like y whose channels are NaN. It is on the Go heap, where the garbage collector fails if a routine leaves a
+// pointer behind it.
+func fresh(y []float32, c, stride int) []float32 {
+	x := make([]float32, len(y))
+	for i := range x {
+		x[i] = nan32
+	}
+	fillBetween(x, c, stride)
+	return x
+}
+
 // check runs the three routines in parts and compares them with the definition.
 func (d *convData) check(table *Table, rng *rand.Rand) error {
 	g := d.g
@@ -148,6 +210,9 @@ func (d *convData) check(table *Table, rng *rand.Rand) error {
 	inParts(rng, g.N*g.Ho, func(lo, hi int) { table.ConvForward(g, d.x, d.w, d.bias, d.y, d.scratch, lo, hi) })
 	if err := closeTo(d.y, d.wantY, products(taps*g.C/g.Groups)); err != nil {
 		return fmt.Errorf("forward: %w", err)
+	}
+	if err := d.checkEpilogue(table, rng); err != nil {
+		return err
 	}
 	inParts(rng, g.N*g.H, func(lo, hi int) { table.ConvBackwardData(g, d.dy, d.w, d.dx, d.scratch, lo, hi) })
 	if err := closeTo(d.dx, d.wantX, products(taps*g.K/g.Groups)); err != nil {

@@ -1535,10 +1535,11 @@ func depthwiseGradientAVX2x1x6(t *depthwiseGradient)
 func depthwiseGradientAVX2x1x7(t *depthwiseGradient)
 
 // depthwiseTile is one call of a depthwise routine: planes of lines of tiles of pixels, for one
-// vector of channels. Steps are in bytes.
+// vector of channels. Steps are in bytes. What the call moves are addresses rather than pointers: they end behind the tensors, where no
+// pointer may lie when the garbage collector looks.
 type depthwiseTile struct {
-	x         *float32 // the first tap of the first pixel; changed by the call
-	y         *float32 // the first pixel; changed by the call
+	x         uintptr  // address of the first tap of the first pixel; changed by the call
+	y         uintptr  // address of the first pixel; changed by the call
 	w         *float32 // the weights of the first tap
 	bias      *float32 // or nil
 	rows      int      // taps; none if zero
@@ -1563,20 +1564,21 @@ type depthwiseTile struct {
 	xLeft     int      // of a dense tile: -left*xPixel; x is the first source pixel that exists
 	end       int      // of a dense tile: source pixels up to the last that exists, at least its pixels
 	relu      int      // not zero if what is negative is replaced by zero
-	xAtLine   *float32 // for the routine's use, as all that follow: where it is, and what is left
-	yAtLine   *float32 // the line
-	xAtTile   *float32 // the tile
-	yAtTile   *float32 // the tile
+	xAtLine   uintptr  // for the routine's use, as all that follow: where it is, and what is left
+	yAtLine   uintptr  // the line
+	xAtTile   uintptr  // the tile
+	yAtTile   uintptr  // the tile
 	linesLeft int      // in the plane
 	tilesLeft int      // in the line
 	rowsLeft  int      // in the tile
 }
 
 // depthwiseGradient is one call of a routine for the gradient of depthwise weights: a rectangle of
-// taps, reduced over planes of lines of pixels, for one vector of channels. Steps are in bytes.
+// taps, reduced over planes of lines of pixels, for one vector of channels. Steps are in bytes. Addresses as in
+// depthwiseTile.
 type depthwiseGradient struct {
-	x         *float32 // the first tap of the first pixel; changed by the call
-	dy        *float32 // the first pixel; changed by the call
+	x         uintptr  // address of the first tap of the first pixel; changed by the call
+	dy        uintptr  // address of the first pixel; changed by the call
 	dw        *float32 // the gradient of the first tap
 	xRow      int      // from row to row of taps
 	xCol      int      // from tap to tap in a row
@@ -1597,8 +1599,8 @@ type depthwiseGradient struct {
 	xPlane    int      // from plane to plane
 	yPlane    int      // from plane to plane
 	tail      int      // channels, 1 to all lanes
-	xAtLine   *float32 // for the routine's use, as all that follow: where it is, and what is left
-	yAtLine   *float32 // the line
+	xAtLine   uintptr  // for the routine's use, as all that follow: where it is, and what is left
+	yAtLine   uintptr  // the line
 	linesLeft int      // in the plane
 }
 

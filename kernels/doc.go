@@ -15,6 +15,13 @@
 // YStride), so that routines work on channel slices of wider tensors; what lies between is
 // neither read nor written.
 //
+// Products and forward convolutions end in an epilogue, which works on what is in registers or has just been stored: bias, then a residual
+// (GEMMAdd, ConvForwardAdd), then ReLU. The residual may be the output itself, which then accumulates. So does
+// batch normalisation (NormalizeRows). All of them, poolings and CopyRows write rows or pixels that lie apart: what is concatenated
+// along channels can be written in place, at the offset of its channels and with the stride of the whole.
+//
+// Weights that many calls share can be packed once (PackGEMM, PackConv).
+//
 // A routine runs on the calling goroutine, allocates nothing, keeps nothing, and
 // panics where a slice is too short. The caller divides the work: [Split] and [Range]
 // by shape alone, and [Threads] runs the parts.

@@ -55,7 +55,8 @@ func checkGEMM(mem *guards, table *Table, f gemmForm, counters ...uint64) error 
 	return checkGEMMs(mem, []*Table{table}, f, counters...)
 }
 
-// checkGEMMs compares a product at each of the levels with its definition.
+// checkGEMMs compares a product at each of the levels with its definition: as it is, with the right side packed before, with a residual beside C, and
+// with C as its own residual.
 func checkGEMMs(mem *guards, tables []*Table, f gemmForm, counters ...uint64) error {
 	mem.reset()
 	rng := newRand("gemm", counters...)
@@ -75,27 +76,36 @@ func checkGEMMs(mem *guards, tables []*Table, f gemmForm, counters ...uint64) er
 		bias = mem.random(rng, f.n)
 	}
 
-	want := make([]exact, len(c))
+	// The residual's rows lie further apart than those of C.
+	g.LDR = g.LDC + f.m%3
+	residual := mem.random(rng, pixelFloats(f.m, f.n, g.LDR))
+	fillBetween(residual, f.n, g.LDR)
+
+	want, wantAdd := make([]exact, len(c)), make([]exact, len(c))
 	ar, ac := opStrides(f.transA, g.LDA)
 	br, bc := opStrides(f.transB, g.LDB)
 	for i := range want {
 		row, col := i/g.LDC, i%g.LDC
 		if col >= f.n {
-			want[i] = exact{value: between}
+			want[i], wantAdd[i] = exact{value: between}, exact{value: between}
 			continue
 		}
 		e := &want[i]
 		for p := range f.k {
 			e.add(float64(f.alpha) * float64(a[row*ar+p*ac]) * float64(b[p*br+col*bc]))
 		}
+		wantAdd[i] = *e
 		if f.beta != 0 {
 			e.add(float64(f.beta) * float64(c[i]))
+			wantAdd[i].add(float64(f.beta) * float64(residual[row*g.LDR+col]))
 		}
-		if f.bias {
-			e.add(float64(bias[col]))
-		}
-		if f.relu {
-			e.value = max(e.value, 0)
+		for _, e := range []*exact{e, &wantAdd[i]} {
+			if f.bias {
+				e.add(float64(bias[col]))
+			}
+			if f.relu {
+				e.value = max(e.value, 0)
+			}
 		}
 	}
 	for _, table := range tables {
@@ -104,8 +114,62 @@ func checkGEMMs(mem *guards, tables []*Table, f gemmForm, counters ...uint64) er
 		if err := closeTo(got, want, products(f.k)); err != nil {
 			return fmt.Errorf("%v: %+v: %w", table.Level, f, err)
 		}
+		if f.m == 0 || f.n == 0 {
+			continue
+		}
+		packed := mem.filled(table.PackedGEMM(g), nan32)
+		table.PackGEMM(g, b, packed)
+		before := *g
+		before.Packed, before.LDB = true, g.N
+		again := mem.clone(c)
+		table.GEMM(&before, a, packed, again, bias, mem.filled(table.GEMMScratch(&before), nan32))
+		if err := sameFloats(again, got); err != nil {
+			return fmt.Errorf("%v: %+v: packed before: %w", table.Level, f, err)
+		}
+		got = mem.filled(len(c), nan32) // not read
+		fillBetween(got, f.n, g.LDC)
+		table.GEMMAdd(g, a, b, got, bias, residual, mem.filled(table.GEMMScratch(g), nan32))
+		if err := closeTo(got, wantAdd, products(f.k)); err != nil {
+			return fmt.Errorf("%v: %+v: with a residual: %w", table.Level, f, err)
+		}
+		same := before
+		same.LDR = g.LDC
+		got = mem.clone(c)
+		table.GEMMAdd(&same, a, packed, got, bias, got, mem.filled(table.GEMMScratch(&same), nan32))
+		if err := sameFloats(got, again); err != nil {
+			return fmt.Errorf("%v: %+v: with C as its residual: %w", table.Level, f, err)
+		}
 	}
 	return nil
+}
+
+// TestPackedGEMMByColumns multiplies by a packed matrix in parts of columns: the same bits as by all of it.
+func TestPackedGEMMByColumns(t *testing.T) {
+	forEachLevel(t, func(t *testing.T, table *Table) {
+		mem, rng := newGuards(t), newRand("gemm columns")
+		for _, size := range [][3]int{{3, 200, 5}, {20, 321, 400}, {7, 577, 1000}, {1, 64, 1}, {13, 70, 129}} {
+			for _, trans := range []bool{false, true} {
+				mem.reset()
+				m, n, k := size[0], size[1], size[2]
+				g := gemmForm{m: m, n: n, k: k, transB: trans, alpha: 1, bias: true, relu: true, wide: 1}.geometry()
+				a, b, bias := mem.random(rng, storedFloats(false, m, k, g.LDA)), mem.random(rng, storedFloats(trans, k, n, g.LDB)), mem.random(rng, n)
+				whole, parts := mem.filled(pixelFloats(m, n, g.LDC), 7), mem.filled(pixelFloats(m, n, g.LDC), 7)
+				table.GEMM(g, a, b, whole, bias, mem.floats(table.GEMMScratch(g)))
+				packed := mem.filled(table.PackedGEMM(g), nan32)
+				table.PackGEMM(g, b, packed)
+				for first := 0; first < n; {
+					part := *g
+					part.Packed, part.LDB, part.Column = true, n, first
+					part.N = min(64*(1+rng.IntN(5)), n-first)
+					table.GEMM(&part, a, packed, parts[first:], bias[first:], mem.floats(table.GEMMScratch(&part)))
+					first += part.N
+				}
+				if err := sameBits(parts, whole); err != nil {
+					t.Errorf("%v, transposed %v: %v", size, trans, err)
+				}
+			}
+		}
+	})
 }
 
 // TestGEMMSmallSizes runs all sizes to 17 in three dimensions, then all pairs of sizes to 70 in any two of them: a Latin

@@ -8,8 +8,14 @@ func genericTable() *Table {
 
 		GEMM:        genericGEMM,
 		GEMMScratch: genericGEMMScratch,
+		GEMMAdd:     genericGEMMAdd,
+		PackGEMM:    genericPackGEMM,
+		PackedGEMM:  genericPackedGEMM,
 
 		ConvForward:         genericConvForward,
+		ConvForwardAdd:      genericConvForwardAdd,
+		PackConv:            genericPackConv,
+		PackedConv:          genericPackedConv,
 		ConvBackwardData:    genericConvBackwardData,
 		ConvBackwardWeights: genericConvBackwardWeights,
 		ConvScratch:         genericConvScratch,
@@ -24,6 +30,7 @@ func genericTable() *Table {
 		NormalizeReLU:      genericNormalizeReLU,
 		NormalizeAdd:       genericNormalizeAdd,
 		NormalizeAddReLU:   genericNormalizeAddReLU,
+		NormalizeRows:      genericNormalizeRows,
 		ChannelSum:         genericChannelSum,
 		ChannelDot:         genericChannelDot,
 		ChannelCombine:     genericChannelCombine,

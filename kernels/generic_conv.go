@@ -19,6 +19,8 @@ type gather struct {
 	srcChan, dstChan int // channels of one group
 	src, dst         []float32
 	bias             []float32 // nil, or dstChan floats
+	residual         []float32 // nil, or pixels resPix apart that are added to those of dst
+	resPix           int
 	relu             bool
 	weights          []float32 // packed panels
 	patches          []float32 // scratch
@@ -33,7 +35,7 @@ type pixels struct {
 
 func genericConvScratch(g *Conv) int {
 	if genericIsDepthwise(g) {
-		return 0
+		return g.Wo * g.K // for a residual
 	}
 	c, k := g.C/g.Groups, g.K/g.Groups
 	taps := g.R * g.S
@@ -52,8 +54,12 @@ func genericConvScratch(g *Conv) int {
 func patchBlock(n int) int { return max(2, min(convBlock, convPatch/max(n, 1))) }
 
 func genericConvForward(g *Conv, x, w, bias, y, scratch []float32, lo, hi int) {
+	genericConvForwardAdd(g, x, w, bias, nil, y, scratch, lo, hi)
+}
+
+func genericConvForwardAdd(g *Conv, x, w, bias, residual, y, scratch []float32, lo, hi int) {
 	if genericIsDepthwise(g) {
-		depthwiseForward(g, x, w, bias, y, lo, hi)
+		depthwiseForward(g, x, w, bias, residual, y, scratch, lo, hi)
 		return
 	}
 	c, k := g.C/g.Groups, g.K/g.Groups
@@ -62,17 +68,43 @@ func genericConvForward(g *Conv, x, w, bias, y, scratch []float32, lo, hi int) {
 		cols:   axis{in: g.W, out: g.Wo, kernel: g.S, stride: g.StrideW, pad: g.PadLeft, dilation: g.DilationW},
 		srcPix: g.XStride, dstPix: g.YStride,
 		srcChan: c, dstChan: k,
-		relu: g.ReLU,
+		relu: g.ReLU, resPix: g.RStride,
 	}
 	panel := g.R * g.S * c * panelWidth
-	e.weights, e.patches = scratch[:panel*(roundUp(k)/panelWidth)], scratch[panel*(roundUp(k)/panelWidth):]
+	size := panel * (roundUp(k) / panelWidth)
+	e.weights, e.patches = scratch[:size], scratch[size:]
 	for group := range g.Groups {
-		packRows(e.weights, w[group*k:], g.R*g.S*c, k, g.K, panel)
+		if g.Packed {
+			e.weights = w[group*size:][:size]
+		} else {
+			packRows(e.weights, w[group*k:], g.R*g.S*c, k, g.K, panel)
+		}
+		if residual != nil {
+			e.residual = residual[group*k:]
+		}
 		e.src, e.dst = x[group*c:], y[group*k:]
 		if bias != nil {
 			e.bias = bias[group*k : (group+1)*k]
 		}
 		e.run(lo, hi)
+	}
+}
+
+func genericPackedConv(g *Conv) int {
+	if genericIsDepthwise(g) {
+		return 0
+	}
+	return g.Groups * g.R * g.S * (g.C / g.Groups) * roundUp(g.K/g.Groups)
+}
+
+func genericPackConv(g *Conv, w, packed []float32) {
+	if genericIsDepthwise(g) {
+		return
+	}
+	c, k := g.C/g.Groups, g.K/g.Groups
+	size := g.R * g.S * c * roundUp(k)
+	for group := range g.Groups {
+		packRows(packed[group*size:][:size], w[group*k:], g.R*g.S*c, k, g.K, g.R*g.S*c*panelWidth)
 	}
 }
 
@@ -240,6 +272,12 @@ func (e *gather) multiply(block *pixels, v, h *axisRun, inPlace bool) {
 					tile1(&acc, a[s0+o:s0+o+length], b[p*pieceStep:])
 				}
 			}
+			if e.residual != nil {
+				e.addResidual(acc[:width], block.dst[i], j)
+				if i+1 < block.n {
+					e.addResidual(acc[panelWidth:][:width], block.dst[i+1], j)
+				}
+			}
 			if e.relu {
 				genericReLU(acc[:], acc[:])
 			}
@@ -260,4 +298,9 @@ func (e *gather) multiply(block *pixels, v, h *axisRun, inPlace bool) {
 			}
 		}
 	}
+}
+
+// addResidual adds to the channels from j on of the pixel at dst those of the residual.
+func (e *gather) addResidual(acc []float32, dst, j int) {
+	addTo(acc, e.residual[dst/e.dstPix*e.resPix+j:][:len(acc)])
 }

@@ -139,6 +139,46 @@ func (g *axisGroup) run(a *axis, j int) axisRun {
 	return r
 }
 
+// tap returns the outputs that have tap i of the group inside the source, with that tap alone; n may be 0.
+func (g *axisGroup) tap(a *axis, i int) axisRun {
+	start := g.base + i*g.srcTap
+	lo, hi := 0, 0
+	if start < 0 {
+		lo = (-start + g.srcStep - 1) / g.srcStep
+	}
+	if room := a.in - 1 - start; room >= 0 {
+		hi = min(g.n, room/g.srcStep+1)
+	}
+	return axisRun{
+		out: g.out0 + lo*g.outStep, outStep: g.outStep, n: max(0, hi-lo),
+		src: start + lo*g.srcStep, srcStep: g.srcStep, srcTap: g.srcTap,
+		first: g.first + i, taps: 1, groupFirst: g.first, size: g.taps,
+	}
+}
+
+// A group is divided into runs of outputs, or into its taps. end returns how many outputs or taps there are, part the part that begins
+// with one of them, and step how many it takes.
+func (g *axisGroup) end(byTaps bool) int {
+	if byTaps {
+		return g.taps
+	}
+	return g.n
+}
+
+func (g *axisGroup) part(a *axis, i int, byTaps bool) axisRun {
+	if byTaps {
+		return g.tap(a, i)
+	}
+	return g.run(a, i)
+}
+
+func (g *axisGroup) step(r *axisRun, byTaps bool) int {
+	if byTaps {
+		return 1
+	}
+	return r.n
+}
+
 // inside returns the range of the taps of output j that fall inside the source.
 func (g *axisGroup) inside(a *axis, j int) (lo, hi int) {
 	start := g.base + j*g.srcStep

@@ -15,17 +15,35 @@ type depthwise struct {
 	src, w, dst      []float32
 	bias             []float32
 	relu             bool
+	first            int // row with which dst begins
 }
 
-func depthwiseForward(g *Conv, x, w, bias, y []float32, lo, hi int) {
+// depthwiseForward computes rows lo..hi of y, with a residual one by one in the scratch, as y may be the residual.
+func depthwiseForward(g *Conv, x, w, bias, residual, y, scratch []float32, lo, hi int) {
 	d := depthwise{
 		rows:   axis{in: g.H, out: g.Ho, kernel: g.R, stride: g.StrideH, pad: g.PadTop, dilation: g.DilationH},
 		cols:   axis{in: g.W, out: g.Wo, kernel: g.S, stride: g.StrideW, pad: g.PadLeft, dilation: g.DilationW},
 		srcPix: g.XStride, dstPix: g.YStride, dstChan: g.K, outputs: g.K, mult: g.K / g.C,
 		src: x, w: w, dst: y, bias: bias, relu: g.ReLU,
 	}
+	if residual == nil {
+		for row := lo; row < hi; row++ {
+			d.row(row)
+		}
+		return
+	}
+	d.dst, d.dstPix, d.relu = scratch[:g.Wo*g.K], g.K, false
 	for row := lo; row < hi; row++ {
+		d.first = row
 		d.row(row)
+		for i := range g.Wo {
+			pixel := row*g.Wo + i
+			to := y[pixel*g.YStride:][:g.K]
+			genericAdd(to, d.dst[i*g.K:], residual[pixel*g.RStride:])
+			if g.ReLU {
+				genericReLU(to, to)
+			}
+		}
 	}
 }
 
@@ -64,7 +82,7 @@ func (d *depthwise) row(row int) {
 			} else {
 				t.rows = 0
 			}
-			d.pixels(&t, (row*d.cols.out+h.out)*d.dstPix, h.n, h.outStep*d.dstPix, h.srcStep*d.srcPix)
+			d.pixels(&t, ((row-d.first)*d.cols.out+h.out)*d.dstPix, h.n, h.outStep*d.dstPix, h.srcStep*d.srcPix)
 		}
 	}
 }

@@ -11,18 +11,28 @@ const (
 
 func genericGEMMScratch(g *GEMM) int {
 	kc := min(gemmKC, g.K)
-	n := kc * roundUp(min(gemmNC, g.N))
+	n := 0
+	if !g.Packed {
+		n = kc * roundUp(min(gemmNC, g.N))
+	}
 	if g.TransA {
 		n += kc * min(gemmMC, g.M)
 	}
 	return n
 }
 
-// genericGEMM follows the loop nest of Goto and van de Geijn (2008): blocks of
-// columns, blocks of the reduction, then rows.
 func genericGEMM(g *GEMM, a, b, c, bias, scratch []float32) {
+	genericGEMMAdd(g, a, b, c, bias, nil, scratch)
+}
+
+// genericGEMMAdd follows the loop nest of Goto and van de Geijn (2008): blocks of
+// columns, blocks of the reduction, then rows. C begins as the residual.
+func genericGEMMAdd(g *GEMM, a, b, c, bias, residual, scratch []float32) {
 	if g.M <= 0 || g.N <= 0 {
 		return
+	}
+	if residual != nil && !sameStart(residual, c) {
+		genericCopyRows(c, g.LDC, residual, g.LDR, g.M, g.N)
 	}
 	if g.K <= 0 {
 		gemmEmpty(g, c, bias)
@@ -32,10 +42,17 @@ func genericGEMM(g *GEMM, a, b, c, bias, scratch []float32) {
 		nc := min(gemmNC, g.N-jc)
 		for pc := 0; pc < g.K; pc += gemmKC {
 			kc := min(gemmKC, g.K-pc)
-			packed := scratch[:kc*roundUp(nc)]
-			if g.TransB {
-				packColumns(packed, b[jc*g.LDB+pc:], kc, nc, g.LDB, kc*panelWidth)
+			packed, rest := b, scratch
+			if g.Packed {
+				packed = b[packedBlock(g.LDB, roundUp, pc, kc, g.Column+jc):]
 			} else {
+				packed, rest = scratch[:kc*roundUp(nc)], scratch[kc*roundUp(nc):]
+			}
+			switch {
+			case g.Packed:
+			case g.TransB:
+				packColumns(packed, b[jc*g.LDB+pc:], kc, nc, g.LDB, kc*panelWidth)
+			default:
 				packRows(packed, b[pc*g.LDB+jc:], kc, nc, g.LDB, kc*panelWidth)
 			}
 			e := gemmEpilogue{alpha: g.Alpha, beta: g.Beta}
@@ -54,7 +71,7 @@ func genericGEMM(g *GEMM, a, b, c, bias, scratch []float32) {
 			}
 			for ic := 0; ic < g.M; ic += gemmMC {
 				mc := min(gemmMC, g.M-ic)
-				rows := scratch[len(packed) : len(packed)+mc*kc]
+				rows := rest[:mc*kc]
 				for p := range kc {
 					for i, v := range a[(pc+p)*g.LDA+ic:][:mc] {
 						rows[i*kc+p] = v
@@ -65,6 +82,29 @@ func genericGEMM(g *GEMM, a, b, c, bias, scratch []float32) {
 		}
 	}
 }
+
+// packedBlock returns where the columns from j on of the rows pc..pc+kc of a packed matrix of so many columns start: it
+// consists of blocks of rows, those of panels of columns.
+func packedBlock(columns int, roundUp func(int) int, pc, kc, j int) int {
+	return pc*roundUp(columns) + kc*j
+}
+
+func genericPackedGEMM(g *GEMM) int { return g.K * roundUp(g.N) }
+
+func genericPackGEMM(g *GEMM, b, packed []float32) {
+	for pc := 0; pc < g.K; pc += gemmKC {
+		kc := min(gemmKC, g.K-pc)
+		block := packed[pc*roundUp(g.N):][:kc*roundUp(g.N)]
+		if g.TransB {
+			packColumns(block, b[pc:], kc, g.N, g.LDB, kc*panelWidth)
+		} else {
+			packRows(block, b[pc*g.LDB:], kc, g.N, g.LDB, kc*panelWidth)
+		}
+	}
+}
+
+// sameStart reports whether two slices begin at one float.
+func sameStart(a, b []float32) bool { return len(a) > 0 && len(b) > 0 && &a[0] == &b[0] }
 
 // gemmEpilogue says how the product of one block enters C.
 type gemmEpilogue struct {

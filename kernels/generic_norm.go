@@ -114,6 +114,22 @@ func genericNormalizeAddReLU(y, x, residual, mean, scale, shift []float32, rows,
 	}
 }
 
+func genericNormalizeRows(n *Normalization, y, x, residual, mean, scale, shift []float32) {
+	for r := range n.Rows {
+		in, out := x[r*n.XStride:][:n.C], y[r*n.YStride:][:n.C]
+		switch {
+		case residual == nil && n.ReLU:
+			genericNormalizeReLU(out, in, mean, scale, shift, 1, n.C)
+		case residual == nil:
+			genericNormalize(out, in, mean, scale, shift, 1, n.C)
+		case n.ReLU:
+			genericNormalizeAddReLU(out, in, residual[r*n.RStride:][:n.C], mean, scale, shift, 1, n.C)
+		default:
+			genericNormalizeAdd(out, in, residual[r*n.RStride:][:n.C], mean, scale, shift, 1, n.C)
+		}
+	}
+}
+
 func genericChannelSum(dst, x []float32, rows, c int) {
 	var sum [channelChunk]float64
 	for first := 0; first < c; first += channelChunk {

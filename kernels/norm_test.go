@@ -238,3 +238,72 @@ func TestNormalizationWithReLU(t *testing.T) {
 		}
 	})
 }
+
+// TestNormalizationOfRowsApart holds rows with strides against rows without, bit for bit; what lies between them stays.
+func TestNormalizationOfRowsApart(t *testing.T) {
+	forEachLevel(t, func(t *testing.T, table *Table) {
+		mem := newGuards(t)
+		rng := newRand("normalization of rows apart")
+		check := func(rows, c int) {
+			mem.reset()
+			mem.atStart = rng.IntN(2) == 0
+			x, residual := mem.random(rng, rows*c), mem.random(rng, rows*c)
+			mean, scale, shift := mem.random(rng, c), mem.random(rng, c), mem.random(rng, c)
+			spread := func(from []float32, stride int) []float32 {
+				to := mem.filled(pixelFloats(rows, c, stride), between)
+				for r := range rows {
+					copy(to[r*stride:][:c], from[r*c:])
+				}
+				return to
+			}
+			for kind := range 4 {
+				n := &Normalization{
+					Rows: rows, C: c, ReLU: kind&1 != 0,
+					XStride: c + rng.IntN(3), YStride: c + rng.IntN(2)*rng.IntN(40), RStride: c + rng.IntN(3),
+				}
+				want, add := make([]float32, rows*c), []float32(nil)
+				switch kind {
+				case 0:
+					table.Normalize(want, x, mean, scale, shift, rows, c)
+				case 1:
+					table.NormalizeReLU(want, x, mean, scale, shift, rows, c)
+				case 2:
+					table.NormalizeAdd(want, x, residual, mean, scale, shift, rows, c)
+				case 3:
+					table.NormalizeAddReLU(want, x, residual, mean, scale, shift, rows, c)
+				}
+				if kind > 1 {
+					add = spread(residual, n.RStride)
+				}
+				y := mem.filled(pixelFloats(rows, c, n.YStride), nan32)
+				fillBetween(y, c, n.YStride)
+				in := spread(x, n.XStride)
+				table.NormalizeRows(n, y, in, add, mean, scale, shift)
+				if err := sameFloats(y, spread(want, n.YStride)); err != nil {
+					t.Fatalf("%+v: %v", *n, err)
+				}
+				same := *n
+				same.YStride = n.XStride
+				table.NormalizeRows(&same, in, in, add, mean, scale, shift)
+				if err := sameFloats(in, spread(want, n.XStride)); err != nil {
+					t.Fatalf("%+v, in place: %v", *n, err)
+				}
+				if add == nil {
+					continue
+				}
+				same.XStride, same.YStride = c, n.RStride
+				table.NormalizeRows(&same, add, x, add, mean, scale, shift)
+				if err := sameFloats(add, spread(want, n.RStride)); err != nil {
+					t.Fatalf("%+v, over the residual: %v", *n, err)
+				}
+			}
+		}
+		channelSizes(check)
+		for c := 1; c <= 140; c += 3 {
+			check(29, c)
+		}
+		for _, c := range []int{511, 512, 513, 700} {
+			check(3, c)
+		}
+	})
+}

@@ -56,6 +56,10 @@ func routines(t *Table, o *operands, size int) map[string][]func() {
 		a, b := o.in(storedFloats(f.transA, f.m, f.k, g.LDA)), o.in(storedFloats(f.transB, f.k, f.n, g.LDB))
 		y, bias, scratch := o.out(pixelFloats(f.m, f.n, g.LDC)), o.in(f.n), o.scratch(t.GEMMScratch(g))
 		add("GEMM", func() { t.GEMM(g, a, b, y, bias, scratch) })
+		residual, sum, packed := o.in(len(y)), o.out(len(y)), o.out(t.PackedGEMM(g))
+		g.LDR = g.LDC
+		add("GEMMAdd", func() { t.GEMMAdd(g, a, b, sum, bias, residual, scratch) })
+		add("PackGEMM", func() { t.PackGEMM(g, b, packed) })
 	}
 	for _, groups := range []int{1, c} {
 		f := convForm{
@@ -67,6 +71,10 @@ func routines(t *Table, o *operands, size int) map[string][]func() {
 		x, w, dy, bias := o.in(nx), o.in(nw), o.in(ny), o.in(c)
 		y, dx, dw, scratch := o.out(ny), o.out(nx), o.out(nw), o.scratch(t.ConvScratch(g))
 		add("ConvForward", func() { t.ConvForward(g, x, w, bias, y, scratch, 0, g.N*g.Ho) })
+		residual, sum, packed := o.in(ny), o.out(ny), o.out(t.PackedConv(g))
+		g.RStride = g.YStride
+		add("ConvForwardAdd", func() { t.ConvForwardAdd(g, x, w, bias, residual, sum, scratch, 0, g.N*g.Ho) })
+		add("PackConv", func() { t.PackConv(g, w, packed) })
 		add("ConvBackwardData", func() { t.ConvBackwardData(g, dy, w, dx, scratch, 0, g.N*g.H) })
 		add("ConvBackwardWeights", func() { t.ConvBackwardWeights(g, x, dy, dw, scratch, 0, g.N*g.Ho) })
 	}
@@ -97,6 +105,10 @@ func routines(t *Table, o *operands, size int) map[string][]func() {
 	each("NormalizeReLU", func(y, _, _ []float32) { t.NormalizeReLU(y, x, mean, scale, shift, size, c) })
 	each("NormalizeAdd", func(y, _, _ []float32) { t.NormalizeAdd(y, x, z, mean, scale, shift, size, c) })
 	each("NormalizeAddReLU", func(y, _, _ []float32) { t.NormalizeAddReLU(y, x, z, mean, scale, shift, size, c) })
+	for _, relu := range []bool{false, true} {
+		spread := &Normalization{Rows: size, C: c / 2, XStride: c, YStride: c, RStride: c, ReLU: relu}
+		each("NormalizeRows", func(y, _, _ []float32) { t.NormalizeRows(spread, y, x, z, mean, scale, shift) })
+	}
 	each("ChannelCombine", func(y, _, _ []float32) { t.ChannelCombine(y, dy, x, mean, a, b, d, size, c) })
 	each("ChannelCombineReLU", func(y, _, _ []float32) { t.ChannelCombineReLU(y, dy, x, mean, scale, shift, a, b, d, size, c) })
 	each("AddRow", func(y, _, _ []float32) { t.AddRow(y, x, a, size, c) })
@@ -155,7 +167,7 @@ func TestRoutinesListIsComplete(t *testing.T) {
 	v := reflect.ValueOf(*table)
 	for i := range v.NumField() {
 		switch name := v.Type().Field(i).Name; name {
-		case "Level", "Streaming", "LastCache", "GEMMScratch", "ConvScratch", "FMALoop": // no outputs
+		case "Level", "Streaming", "LastCache", "GEMMScratch", "ConvScratch", "PackedGEMM", "PackedConv", "FMALoop": // no outputs
 		default:
 			if len(calls[name]) == 0 {
 				t.Errorf("%s has no call", name)

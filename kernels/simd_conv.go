@@ -15,13 +15,19 @@ const tileSteps = 16384
 type conv struct {
 	*simd
 	rows, cols       axis
-	srcPix, dstPix   int // floats between pixels
-	srcChan, dstChan int // channels of one group
+	batch            int  // images worked on at once, as far as they are wanted
+	byTaps           bool // see planGradient
+	srcPix, dstPix   int  // floats between pixels
+	srcChan, dstChan int  // channels of one group
 	src, dst         []float32
+	firstRow         int // with which dst begins
+	part             convPart
 	depthwise        bool // each channel has one filter, and all are one group
 
 	// Of the forward pass and the input gradient.
 	bias       []float32 // nil, or dstChan floats
+	residual   []float32 // nil, or what dst begins as, pixels resPix apart
+	resPix     int
 	relu       bool
 	weights    []float32 // dstChan columns, one row per source channel and tap
 	weightsRow int       // floats between rows of weights, or 0 for packed panels
@@ -68,12 +74,15 @@ func backwardAxes(g *Conv) (rows, cols axis) {
 }
 
 func (s *simd) convScratch(g *Conv) int {
+	if simdIsDepthwise(g) {
+		return depthwiseRows(g) * g.Wo * g.K // for a residual
+	}
 	if genericIsDepthwise(g) {
 		return genericConvScratch(g)
 	}
 	c, k := g.C/g.Groups, g.K/g.Groups
 	n := g.R * g.S * k * s.roundUp(c)
-	if s.packsForward(g) {
+	if s.packsForward(g) && !g.Packed {
 		n = max(n, g.R*g.S*c*s.roundUp(k))
 	}
 	return n
@@ -83,28 +92,66 @@ func (s *simd) convScratch(g *Conv) int {
 // holds all columns, because then they lie as they are read.
 func (s *simd) packsForward(g *Conv) bool { return g.K/g.Groups > s.width() }
 
+func (s *simd) packedConv(g *Conv) int {
+	if genericIsDepthwise(g) || !s.packsForward(g) {
+		return 0
+	}
+	return g.Groups * g.R * g.S * (g.C / g.Groups) * s.roundUp(g.K/g.Groups)
+}
+
+func (s *simd) packConv(g *Conv, w, packed []float32) {
+	if s.packedConv(g) == 0 {
+		return
+	}
+	rows, k := g.R*g.S*(g.C/g.Groups), g.K/g.Groups
+	size := rows * s.roundUp(k)
+	for group := range g.Groups {
+		s.packPanels(packed[group*size:][:size], w[group*k:], rows, k, g.K)
+	}
+}
+
 func (s *simd) convForward(g *Conv, x, w, bias, y, scratch []float32, lo, hi int) {
+	s.convForwardAdd(g, x, w, bias, nil, y, scratch, lo, hi)
+}
+
+func (s *simd) convForwardAdd(g *Conv, x, w, bias, residual, y, scratch []float32, lo, hi int) {
 	if simdIsDepthwise(g) {
-		s.depthwiseForward(g, x, w, bias, y, lo, hi)
+		if residual == nil {
+			s.depthwiseForward(g, x, w, bias, y, lo, hi)
+		} else {
+			s.depthwiseForwardAdd(g, x, w, bias, residual, y, scratch, lo, hi)
+		}
 		return
 	}
 	if genericIsDepthwise(g) {
-		genericConvForward(g, x, w, bias, y, scratch, lo, hi)
+		genericConvForwardAdd(g, x, w, bias, residual, y, scratch, lo, hi)
 		return
 	}
 	c, k := g.C/g.Groups, g.K/g.Groups
 	e := conv{
-		simd:   s,
+		simd: s, batch: g.N,
 		srcPix: g.XStride, dstPix: g.YStride, srcChan: c, dstChan: k,
-		relu: g.ReLU, weightsRow: g.K,
+		relu: g.ReLU, weightsRow: g.K, resPix: g.RStride,
 	}
 	e.rows, e.cols = forwardAxes(g)
-	w = w[:g.R*g.S*c*g.K]
+	packs, size := s.packsForward(g), g.R*g.S*c*s.roundUp(k)
+	if g.Packed && packs {
+		w = w[:g.Groups*size]
+	} else {
+		w = w[:g.R*g.S*c*g.K]
+	}
 	for group := range g.Groups {
-		e.weights = w[group*k:]
-		if s.packsForward(g) {
-			e.weights, e.weightsRow = scratch[:g.R*g.S*c*s.roundUp(k)], 0
+		switch {
+		case packs && g.Packed:
+			e.weights, e.weightsRow = w[group*size:][:size], 0
+		case packs:
+			e.weights, e.weightsRow = scratch[:size], 0
 			s.packPanels(e.weights, w[group*k:], g.R*g.S*c, k, g.K)
+		default:
+			e.weights = w[group*k:]
+		}
+		if residual != nil {
+			e.residual = residual[group*k:]
 		}
 		e.src, e.dst = x[group*c:], y[group*k:]
 		if bias != nil {
@@ -125,7 +172,7 @@ func (s *simd) convBackwardData(g *Conv, dy, w, dx, scratch []float32, lo, hi in
 	}
 	c, k := g.C/g.Groups, g.K/g.Groups
 	e := conv{
-		simd:   s,
+		simd: s, batch: g.N,
 		srcPix: g.YStride, dstPix: g.XStride, srcChan: k, dstChan: c,
 	}
 	e.rows, e.cols = backwardAxes(g)
@@ -156,16 +203,26 @@ func (s *simd) convBackwardWeights(g *Conv, x, dy, dw, scratch []float32, lo, hi
 	}
 	c, k := g.C/g.Groups, g.K/g.Groups
 	e := conv{
-		simd:   s,
+		simd: s, batch: g.N,
 		srcPix: g.XStride, dstPix: g.YStride, srcChan: c, dstChan: k,
 		gradientRow: g.K,
 	}
 	e.rows, e.cols = forwardAxes(g)
 	dw = dw[:g.R*g.S*c*g.K]
+	e.gradient = dw
+	e.planGradient()
 	for group := range g.Groups {
 		e.gradient = dw[group*k:]
 		e.src, e.dst = x[group*c:], dy[group*k:]
-		e.run(lo, hi)
+		block := hi
+		if e.byTaps {
+			block = e.rows.out * e.batch
+		}
+		for first := lo; first < hi; {
+			next := min(hi, (first/block+1)*block)
+			e.run(first, next)
+			first = next
+		}
 	}
 }
 
@@ -174,39 +231,42 @@ func (e *conv) run(lo, hi int) {
 	if lo >= hi || e.cols.out == 0 || e.srcChan == 0 || e.dstChan == 0 {
 		return
 	}
-	first, last := lo/e.rows.out, (hi-1)/e.rows.out
+	last := (hi - 1) / e.rows.out
+	e.part = convPart{first: true, bias: e.bias != nil, relu: e.relu}
 	if e.cols.in > 0 && e.rows.in > 0 {
 		_ = e.src[((last+1)*e.rows.in*e.cols.in-1)*e.srcPix+e.srcChan-1]
 	}
-	_ = e.dst[(hi*e.cols.out-1)*e.dstPix+e.dstChan-1]
+	_ = e.dst[((hi-e.firstRow)*e.cols.out-1)*e.dstPix+e.dstChan-1]
+	if e.residual != nil {
+		_ = e.residual[(hi*e.cols.out-1)*e.resPix+e.dstChan-1]
+	}
 	for i := range e.rows.groups() {
 		rows := e.rows.group(i)
-		for j := 0; j < rows.n; {
-			v := rows.run(&e.rows, j)
-			j += v.n
+		for j := 0; j < rows.end(e.byTaps); {
+			v := rows.part(&e.rows, j, e.byTaps)
+			j += rows.step(&v, e.byTaps)
 			for k := range e.cols.groups() {
 				cols := e.cols.group(k)
-				whole := e.wholeRows(&cols)
-				for l := 0; l < cols.n; {
-					h := cols.run(&e.cols, l)
-					if whole {
-						h = cols.whole()
-					}
-					l += h.n
-					// Images of which all rows are wanted form one box.
-					for image := first; image <= last; {
-						top := max(lo-image*e.rows.out, 0)
-						bottom := min(hi-image*e.rows.out, e.rows.out)
-						n := 1
-						if top == 0 && bottom == e.rows.out {
-							n = hi/e.rows.out - image
-						}
-						e.region(&v, &h, image, n, top, bottom, whole)
-						image += n
-					}
-				}
+				e.columns(&v, &cols, lo, hi)
 			}
 		}
+	}
+}
+
+// images works on the pixels of rows lo..hi that lie in a vertical and a horizontal run.
+func (e *conv) images(v, h *axisRun, lo, hi int, whole bool) {
+	if v.n <= 0 || h.n <= 0 {
+		return
+	}
+	for image := lo / e.rows.out; image <= (hi-1)/e.rows.out; {
+		top := max(lo-image*e.rows.out, 0)
+		bottom := min(hi-image*e.rows.out, e.rows.out)
+		n := 1
+		if top == 0 && bottom == e.rows.out { // images of which all rows are wanted form one box
+			n = hi/e.rows.out - image
+		}
+		e.region(v, h, image, n, top, bottom, whole)
+		image += n
 	}
 }
 
@@ -220,7 +280,7 @@ func (e *conv) region(v, h *axisRun, image, n, top, bottom int, whole bool) {
 	}
 	b := box{
 		src0: ((image*e.rows.in+v.src+skip*v.srcStep)*e.cols.in + h.src) * e.srcPix,
-		dst0: ((image*e.rows.out+v.out+skip*v.outStep)*e.cols.out + h.out) * e.dstPix,
+		dst0: ((image*e.rows.out+v.out+skip*v.outStep-e.firstRow)*e.cols.out + h.out) * e.dstPix,
 		n:    [3]int{n, rows, h.n},
 		src:  [3]int{e.rows.in * e.cols.in * e.srcPix, v.srcStep * e.cols.in * e.srcPix, h.srcStep * e.srcPix},
 		dst:  [3]int{e.rows.out * e.cols.out * e.dstPix, v.outStep * e.cols.out * e.dstPix, h.outStep * e.dstPix},

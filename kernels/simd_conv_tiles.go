@@ -29,6 +29,9 @@ func (e *conv) multiply(v, h *axisRun, b *box) {
 			t.bias = &e.bias[j]
 		}
 		t.aRow, t.cRow = 4*b.src[2], 4*b.dst[2]
+		if total == 0 { // A is not read, but its addresses must lie in some slice
+			t.aRow = 0
+		}
 		for done := 0; ; done += atOnce {
 			count := min(atOnce, total-done)
 			for i := range count {
@@ -38,7 +41,8 @@ func (e *conv) multiply(v, h *axisRun, b *box) {
 					b: 4 * (firstTap + p*h.size + q) * e.srcChan * row,
 				}
 			}
-			e.convEpilogue(&t, done == 0, done+count == total)
+			first := done == 0 && e.part.first
+			e.convEpilogue(&t, first, done+count == total)
 			for outer := range b.n[0] {
 				for inner := range b.n[1] {
 					to := &e.dst[b.dst0+outer*b.dst[0]+inner*b.dst[1]+j]
@@ -46,7 +50,11 @@ func (e *conv) multiply(v, h *axisRun, b *box) {
 					if total > 0 {
 						from = &e.src[b.src0+outer*b.src[0]+inner*b.src[1]]
 					}
-					e.strip(&t, from, to, b.n[2], vectors, count)
+					if e.residual == nil {
+						e.strip(&t, from, to, b.n[2], vectors, count)
+						continue
+					}
+					e.stripAdd(&t, from, b.dst0+outer*b.dst[0]+inner*b.dst[1], j, b.n[2], vectors, count, first)
 				}
 			}
 			if done+count == total {
@@ -59,14 +67,33 @@ func (e *conv) multiply(v, h *axisRun, b *box) {
 // convEpilogue sets what happens to the sum over some of the pieces.
 func (e *conv) convEpilogue(t *tile, first, last bool) {
 	t.flags = 0
-	if !first {
+	if !first || e.residual != nil {
 		t.flags |= tileBeta
 	}
-	if last && e.bias != nil {
+	if last && e.part.bias {
 		t.flags |= tileBias
 	}
-	if last && e.relu {
+	if last && e.part.relu {
 		t.flags |= tileReLU
+	}
+}
+
+// stripAdd runs tiles over n pixels from dst on, channels from j on, some at a time: it lets those of the destination begin as the residual
+// just before they are computed.
+func (e *conv) stripAdd(t *tile, from *float32, dst, j, n, vectors, pieces int, first bool) {
+	step := t.cRow / 4                    // of the destination
+	resStep := step / e.dstPix * e.resPix // of the residual
+	res := dst / e.dstPix * e.resPix
+	columns := (vectors-1)*e.lanes + t.tail
+	for i := 0; i < n; i += residualRows {
+		count := min(residualRows, n-i)
+		to := e.dst[dst+i*step+j:]
+		if first {
+			if r := e.residual[res+i*resStep+j:]; !sameStart(r, to) {
+				e.copyRows(to, step, r, resStep, count, columns)
+			}
+		}
+		e.strip(t, addBytes(from, i*t.aRow), &to[0], count, vectors, pieces)
 	}
 }
 

@@ -2,6 +2,11 @@
 
 package kernels
 
+import (
+	"runtime"
+	"unsafe"
+)
+
 const (
 	// depthwiseBytes is how much of the images is worked on at once, all regions and channels of it, so
 	// that it stays in the second-level cache.
@@ -17,7 +22,7 @@ func simdIsDepthwise(g *Conv) bool { return genericIsDepthwise(g) && g.K == g.C 
 
 func (s *simd) depthwiseForward(g *Conv, x, w, bias, y []float32, lo, hi int) {
 	e := conv{
-		simd:   s,
+		simd: s, batch: g.N,
 		srcPix: g.XStride, dstPix: g.YStride, srcChan: g.C, dstChan: g.C,
 		src: x, dst: y, relu: g.ReLU, weights: w[:g.R*g.S*g.C],
 	}
@@ -28,9 +33,50 @@ func (s *simd) depthwiseForward(g *Conv, x, w, bias, y []float32, lo, hi int) {
 	e.runDepthwise(lo, hi)
 }
 
+// depthwiseRows is the number of rows of the output that are computed apart before a residual is added.
+func depthwiseRows(g *Conv) int { return min(g.N*g.Ho, max(1, depthwiseBytes/8/max(1, g.Wo*g.K))) }
+
+// depthwiseForwardAdd computes some rows at a time in the scratch, because y may be the residual.
+func (s *simd) depthwiseForwardAdd(g *Conv, x, w, bias, residual, y, scratch []float32, lo, hi int) {
+	e := conv{
+		simd: s, batch: g.N,
+		srcPix: g.XStride, dstPix: g.K, srcChan: g.C, dstChan: g.C,
+		src: x, dst: scratch[:depthwiseRows(g)*g.Wo*g.K], weights: w[:g.R*g.S*g.C],
+	}
+	if bias != nil {
+		e.bias = bias[:g.C]
+	}
+	e.rows, e.cols = forwardAxes(g)
+	for lo < hi {
+		e.firstRow = lo
+		lo = min(hi, lo+depthwiseRows(g))
+		e.runDepthwise(e.firstRow, lo)
+		s.addPixels(g, y, e.dst, residual, e.firstRow*g.Wo, lo*g.Wo)
+	}
+}
+
+// addPixels computes pixels lo..hi of y as the sum of sums, which begin with pixel lo, and the residual.
+func (s *simd) addPixels(g *Conv, y, sums, residual []float32, lo, hi int) {
+	if lo == hi {
+		return
+	}
+	y, residual = y[lo*g.YStride:(hi-1)*g.YStride+g.K], residual[lo*g.RStride:(hi-1)*g.RStride+g.K]
+	pixels, floats := hi-lo, g.K // at once
+	if g.YStride == g.K && g.RStride == g.K {
+		pixels, floats = 1, (hi-lo)*g.K
+	}
+	for i := range pixels {
+		to := y[i*g.YStride:][:floats]
+		s.mapAdd(&to[0], &sums[i*floats], &residual[i*g.RStride], 0, floats)
+		if g.ReLU {
+			s.mapRelu(&to[0], &to[0], 0, floats)
+		}
+	}
+}
+
 func (s *simd) depthwiseBackwardData(g *Conv, dy, w, dx []float32, lo, hi int) {
 	e := conv{
-		simd:   s,
+		simd: s, batch: g.N,
 		srcPix: g.YStride, dstPix: g.XStride, srcChan: g.C, dstChan: g.C,
 		src: dy, dst: dx, weights: w[:g.R*g.S*g.C],
 	}
@@ -40,7 +86,7 @@ func (s *simd) depthwiseBackwardData(g *Conv, dy, w, dx []float32, lo, hi int) {
 
 func (s *simd) depthwiseBackwardWeights(g *Conv, x, dy, dw []float32, lo, hi int) {
 	e := conv{
-		simd:   s,
+		simd: s, batch: g.N,
 		srcPix: g.XStride, dstPix: g.YStride, srcChan: g.C, dstChan: g.C,
 		src: x, dst: dy, gradient: dw[:g.R*g.S*g.C],
 	}
@@ -251,10 +297,10 @@ func (e *conv) filterPiece(grid *tapGrid, b *box, taps, left, end int) {
 				together = max(1, min(together, (end-first-taps+1)/pixels))
 			}
 			together = min(together, max(1, depthwiseProducts/(pixels*max(1, grid.rows*grid.cols))))
-			t.y = &e.dst[b.dst0+first*b.dst[2]+c]
+			t.y = address(&e.dst[b.dst0+first*b.dst[2]+c])
 			t.x = t.y // not read
 			if grid.rows > 0 {
-				t.x = &e.src[b.src0+(first+t.left)*b.src[2]+c]
+				t.x = address(&e.src[b.src0+(first+t.left)*b.src[2]+c])
 			}
 			t.tiles, t.planes = together, b.n[0]
 			t.xTile, t.yTile, t.xLeft = pixels*t.xPixel, pixels*t.yPixel, -t.left*t.xPixel
@@ -263,6 +309,7 @@ func (e *conv) filterPiece(grid *tapGrid, b *box, taps, left, end int) {
 			tile += together
 		}
 	}
+	runtime.KeepAlive(e)
 }
 
 // addFilterGradient adds the products of the pixels of a box to the gradient of depthwise weights. They may be whole
@@ -328,9 +375,9 @@ func (e *conv) addFilterPiece(grid *tapGrid, b *box, line *gradientLine) {
 			tiles := (grid.rows + most - 1) / most
 			for tile := range tiles {
 				row, rowEnd := Range(tile, tiles, grid.rows)
-				t.x = &e.src[b.src0+row*grid.xRow+line.left*b.src[2]+col*grid.xCol+j]
+				t.x = address(&e.src[b.src0+row*grid.xRow+line.left*b.src[2]+col*grid.xCol+j])
 				t.left, t.xLeft, t.end = line.left, -line.left*t.xPixel, line.end
-				t.dy = &e.dst[b.dst0+j]
+				t.dy = address(&e.dst[b.dst0+j])
 				t.dw = &e.gradient[grid.w+row*grid.wRow+col*grid.wCol+j]
 				t.planes = b.n[0]
 				s.depthwiseGradient(rowEnd-row, colEnd-col, &t)
@@ -338,7 +385,11 @@ func (e *conv) addFilterPiece(grid *tapGrid, b *box, line *gradientLine) {
 		}
 		j += s.lanes
 	}
+	runtime.KeepAlive(e)
 }
+
+// address returns where p points. What it points to has to be kept alive by other means.
+func address(p *float32) uintptr { return uintptr(unsafe.Pointer(p)) }
 
 // The routines of the level.
 

@@ -47,7 +47,7 @@ func (s *simd) overrideMaps(t *Table) {
 	t.Activate[SiLU], t.ActivateGrad[SiLU] = s.silu, s.siluGrad
 	t.Normalize, t.ChannelCombine, t.AddRow = s.normalize, s.channelCombine, s.addRow
 	t.NormalizeReLU, t.NormalizeAdd, t.NormalizeAddReLU = s.normalizeReLU, s.normalizeAdd, s.normalizeAddReLU
-	t.ChannelCombineReLU = s.channelCombineReLU
+	t.ChannelCombineReLU, t.NormalizeRows = s.channelCombineReLU, s.normalizeRows
 	t.Mask, t.Bytes = s.mask, s.bytes
 	t.SGD, t.AdamW = s.sgd, s.adamW
 }

@@ -32,7 +32,7 @@ func (s *simd) gemmPlan(g *GEMM) gemmPlan {
 	return gemmPlan{
 		kc:    (g.K + blocks - 1) / max(blocks, 1),
 		packA: (g.TransA || aliased) && g.N > s.width(),
-		packB: g.TransB || g.M > 2*s.rows[2],
+		packB: !g.Packed && (g.TransB || g.M > 2*s.rows[2]),
 	}
 }
 
@@ -51,18 +51,36 @@ func (s *simd) gemmScratch(g *GEMM) int {
 	return n
 }
 
-// gemm follows the loop nest of Goto and van de Geijn (2008): blocks of columns,
-// blocks of the reduction, blocks of rows.
 func (s *simd) gemm(g *GEMM, a, b, c, bias, scratch []float32) {
+	s.gemmAdd(g, a, b, c, bias, nil, scratch)
+}
+
+// gemmAdd follows the loop nest of Goto and van de Geijn (2008): blocks of columns,
+// blocks of the reduction, blocks of rows. C begins as the residual: rows of it are copied just before they are computed.
+func (s *simd) gemmAdd(g *GEMM, a, b, c, bias, residual, scratch []float32) {
 	if g.M <= 0 || g.N <= 0 {
 		return
 	}
+	if residual != nil {
+		if sameStart(residual, c) || g.Beta == 0 {
+			residual = nil
+		} else {
+			_ = residual[lastElement(false, g.M, g.N, g.LDR)]
+		}
+	}
 	if g.K <= 0 {
+		if residual != nil {
+			s.copyRows(c, g.LDC, residual, g.LDR, g.M, g.N)
+		}
 		gemmEmpty(g, c, bias)
 		return
 	}
 	_ = a[lastElement(g.TransA, g.M, g.K, g.LDA)]
-	_ = b[lastElement(g.TransB, g.K, g.N, g.LDB)]
+	if g.Packed {
+		_ = b[g.K*s.roundUp(g.LDB)-1]
+	} else {
+		_ = b[lastElement(g.TransB, g.K, g.N, g.LDB)]
+	}
 	_ = c[lastElement(false, g.M, g.N, g.LDC)]
 	if bias != nil {
 		bias = bias[:g.N]
@@ -84,6 +102,8 @@ func (s *simd) gemm(g *GEMM, a, b, c, bias, scratch []float32) {
 			s.gemmEpilogue(g, &t, pc == 0, pc+kc == g.K, bias != nil)
 			m := matrixB{b: blockB, packed: plan.packB}
 			switch {
+			case g.Packed:
+				m.b, m.packed = b[packedBlock(g.LDB, s.roundUp, pc, kc, g.Column+jc):], true
 			case g.TransB:
 				s.packTransposed(blockB, b[jc*g.LDB+pc:], 0, kc, kc, nc, g.LDB)
 			case plan.packB:
@@ -94,6 +114,9 @@ func (s *simd) gemm(g *GEMM, a, b, c, bias, scratch []float32) {
 			if bias != nil {
 				m.bias = bias[jc : jc+nc]
 			}
+			if residual != nil && pc == 0 {
+				m.residual, m.ldr, m.ldc = residual[jc:], g.LDR, g.LDC
+			}
 			if !plan.packA {
 				t.aRow, t.aStep = 4*g.LDA, 4
 				at := pc
@@ -101,7 +124,7 @@ func (s *simd) gemm(g *GEMM, a, b, c, bias, scratch []float32) {
 					t.aRow, t.aStep = 4, 4*g.LDA
 					at = pc * g.LDA
 				}
-				s.gemmRows(&t, &a[at], &c[jc], &m, g.M, nc, kc)
+				s.gemmRows(&t, &a[at], c[jc:], &m, g.M, nc, kc)
 				continue
 			}
 			for ic := 0; ic < g.M; ic += simdMC {
@@ -117,18 +140,33 @@ func (s *simd) gemm(g *GEMM, a, b, c, bias, scratch []float32) {
 					}
 					t.aRow, t.aStep = 4*kc, 4
 				}
-				s.gemmRows(&t, &blockA[0], &c[ic*g.LDC+jc], &m, mc, nc, kc)
+				s.gemmRows(&t, &blockA[0], c[ic*g.LDC+jc:], &m, mc, nc, kc)
+				if m.residual != nil && ic+mc < g.M {
+					m.residual = m.residual[mc*g.LDR:]
+				}
 			}
 		}
 	}
 }
 
-// matrixB is a block of B as it is or packed, and the bias of its columns.
+// matrixB is a block of B as it is or packed, the bias of its columns, and what C begins as.
 type matrixB struct {
-	b, bias []float32
-	ld      int
-	packed  bool
+	b, bias  []float32
+	ld       int
+	packed   bool
+	residual []float32 // nil if it is there already
+	ldr, ldc int
 }
+
+// begin copies columns first..last of rows lo..hi of the residual to C.
+func (b *matrixB) begin(s *simd, c []float32, lo, hi, first, last int) {
+	if b.residual != nil && first < last {
+		s.copyRows(c[lo*b.ldc+first:], b.ldc, b.residual[lo*b.ldr+first:], b.ldr, hi-lo, last-first)
+	}
+}
+
+// residualRows is the number of rows of a residual that are copied at once.
+const residualRows = 168
 
 // gemmEpilogue sets what happens to the product of one block of the reduction.
 func (s *simd) gemmEpilogue(g *GEMM, t *tile, first, last, bias bool) {
@@ -151,7 +189,7 @@ func (s *simd) gemmEpilogue(g *GEMM, t *tile, first, last, bias bool) {
 }
 
 // gemmRows multiplies m rows of A by the panels of nc columns of B.
-func (s *simd) gemmRows(t *tile, a, c *float32, b *matrixB, m, nc, kc int) {
+func (s *simd) gemmRows(t *tile, a *float32, c []float32, b *matrixB, m, nc, kc int) {
 	columns := func(j int) int {
 		vectors, tail := s.panel(j, nc)
 		at := j
@@ -173,12 +211,31 @@ func (s *simd) gemmRows(t *tile, a, c *float32, b *matrixB, m, nc, kc int) {
 	tiles := (m + s.rows[2] - 1) / s.rows[2]
 	step := (m + tiles - 1) / tiles
 	for i := 0; i < m; i += step {
-		for j := 0; j < last; j += s.width() {
-			s.strip(t, addBytes(a, i*t.aRow), addBytes(c, i*t.cRow+4*j), min(step, m-i), columns(j), 1)
+		b.begin(s, c, i, min(i+step, m), 0, last)
+		for j := 0; j < last; {
+			vectors, count := columns(j), 1
+			if t.tail == s.lanes { // more whole panels follow
+				count = min(s.together(kc), (last-j)/s.width())
+				t.aTile, t.bTile, t.cTile, t.biasTile = 0, 4*s.width(), 4*s.width(), 4*s.width()
+				if b.packed {
+					t.bTile *= kc
+				}
+			}
+			s.tiles(t, addBytes(a, i*t.aRow), addBytes(&c[0], i*t.cRow+4*j), min(step, m-i), vectors, 1, count)
+			j += count * s.width()
 		}
 	}
-	if last < nc {
-		s.strip(t, a, addBytes(c, 4*last), m, columns(last), 1)
+	if last == nc {
+		return
+	}
+	step = m
+	if b.residual != nil {
+		step = residualRows
+	}
+	vectors := columns(last)
+	for i := 0; i < m; i += step {
+		b.begin(s, c, i, min(i+step, m), last, nc)
+		s.strip(t, addBytes(a, i*t.aRow), addBytes(&c[0], i*t.cRow+4*last), min(step, m-i), vectors, 1)
 	}
 }
 
@@ -188,4 +245,22 @@ func lastElement(trans bool, rows, cols, ld int) int {
 		rows, cols = cols, rows
 	}
 	return (rows-1)*ld + cols - 1
+}
+
+func (s *simd) packedGEMM(g *GEMM) int { return g.K * s.roundUp(g.N) }
+
+func (s *simd) packGEMM(g *GEMM, b, packed []float32) {
+	if g.N <= 0 || g.K <= 0 {
+		return
+	}
+	plan := s.gemmPlan(g)
+	for pc := 0; pc < g.K; pc += plan.kc {
+		kc := min(plan.kc, g.K-pc)
+		block := packed[packedBlock(g.N, s.roundUp, pc, kc, 0):][:kc*s.roundUp(g.N)]
+		if g.TransB {
+			s.packTransposed(block, b[pc:], 0, kc, kc, g.N, g.LDB)
+		} else {
+			s.packPanels(block, b[pc*g.LDB:], kc, g.N, g.LDB)
+		}
+	}
 }

@@ -99,6 +99,57 @@ func (s *simd) normalizeAddReLU(y, x, residual, mean, scale, shift []float32, ro
 	}
 }
 
+// normalizeRows normalises as many rows at once as the parameters are repeated for. Rows that lie apart are gathered and spread
+// in the first-level cache.
+func (s *simd) normalizeRows(n *Normalization, y, x, residual, mean, scale, shift []float32) {
+	rows, c := n.Rows, n.C
+	mean, scale, shift = mean[:c], scale[:c], shift[:c]
+	if rows <= 0 || c == 0 {
+		return
+	}
+	y, x = y[:(rows-1)*n.YStride+c], x[:(rows-1)*n.XStride+c]
+	if residual != nil {
+		residual = residual[:(rows-1)*n.RStride+c]
+	}
+	var room [3]mapRoom
+	period := channelPeriod(rows, c)
+	mean, scale, shift = repeat(&room[0], mean, period), repeat(&room[1], scale, period), repeat(&room[2], shift, period)
+	var gathered [3][mapPeriod]float32
+	together := func(i, stride, from int, tensor []float32, count int) []float32 {
+		if stride == c || count == 1 {
+			return tensor[from*stride:]
+		}
+		s.copyRows(gathered[i][:], c, tensor[from*stride:], stride, count, c)
+		return gathered[i][:]
+	}
+	for lo := 0; lo < rows; lo += period / c {
+		count := min(period/c, rows-lo)
+		in := together(0, n.XStride, lo, x, count)
+		var add []float32
+		if residual != nil {
+			add = together(1, n.RStride, lo, residual, count)
+		}
+		direct := n.YStride == c || count == 1
+		out := gathered[2][:]
+		if direct {
+			out = y[lo*n.YStride:]
+		}
+		switch {
+		case add == nil && n.ReLU:
+			s.mapNormalizeRelu(&out[0], &in[0], &mean[0], &scale[0], &shift[0], count*c)
+		case add == nil:
+			s.mapNormalize(&out[0], &in[0], &mean[0], &scale[0], &shift[0], count*c)
+		case n.ReLU:
+			s.mapNormalizeAddRelu(&out[0], &in[0], &add[0], &mean[0], &scale[0], &shift[0], count*c)
+		default:
+			s.mapNormalizeAdd(&out[0], &in[0], &add[0], &mean[0], &scale[0], &shift[0], count*c)
+		}
+		if !direct {
+			s.copyRows(y[lo*n.YStride:], n.YStride, out, c, count, c)
+		}
+	}
+}
+
 func (s *simd) channelCombine(dst, dy, x, mean, a, b, d []float32, rows, c int) {
 	dst, dy, x = dst[:rows*c], dy[:rows*c], x[:rows*c]
 	mean, a, b, d = mean[:c], a[:c], b[:c], d[:c]

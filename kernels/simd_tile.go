@@ -49,26 +49,41 @@ func (s *simd) roundUp(n int) int { return (n + s.lanes - 1) &^ (s.lanes - 1) }
 func addBytes(p *float32, n int) *float32 { return (*float32)(unsafe.Add(unsafe.Pointer(p), n)) }
 
 // strip runs tiles over n rows, in parts of about the same size. a and c are those of
-// the first row; t holds the rest, in which count is set by each call.
+// the first row; t holds the rest, but for what is set by each call.
 func (s *simd) strip(t *tile, a, c *float32, n, vectors, pieces int) {
 	tiles := (n + s.rows[vectors] - 1) / s.rows[vectors]
-	rows, longer := n/tiles, n%tiles // the first tiles have a row more
-	if longer > 0 {
-		rows++
-	}
-	first := 0
-	for i := range tiles {
-		if i == longer && i > 0 {
-			rows--
+	most := s.together(t.length * pieces)
+	t.bTile, t.biasTile = 0, 0
+	for done, first := 0, 0; done < tiles; {
+		rows, count := n/tiles, tiles-done
+		if longer := n % tiles; done < longer { // the first tiles have a row more
+			rows, count = rows+1, longer-done
 		}
-		for j := 0; j*tileGroup < rows; j++ {
-			t.a[j] = addBytes(a, (first+j*tileGroup)*t.aRow)
-			t.c[j] = addBytes(c, (first+j*tileGroup)*t.cRow)
-		}
-		t.count = pieces
-		s.run(rows, vectors, t)
-		first += rows
+		count = min(count, most)
+		t.aTile, t.cTile = rows*t.aRow, rows*t.cRow
+		s.tiles(t, addBytes(a, first*t.aRow), addBytes(c, first*t.cRow), rows, vectors, pieces, count)
+		first += rows * count
+		done += count
 	}
+}
+
+// tiles runs some tiles of one size, no more than together allows.
+func (s *simd) tiles(t *tile, a, c *float32, rows, vectors, pieces, count int) {
+	for j := 0; j*tileGroup < rows; j++ {
+		t.a[j] = addBytes(a, j*tileGroup*t.aRow)
+		t.c[j] = addBytes(c, j*tileGroup*t.cRow)
+	}
+	t.count, t.reduced, t.tiles = pieces, pieces, count
+	t.aAt, t.bAt, t.cAt, t.biasAt = 0, 0, 0, 0
+	s.run(rows, vectors, t)
+}
+
+// together returns how many tiles of so many steps one call of the micro-kernel runs at most.
+func (s *simd) together(steps int) int {
+	if s.level != AVX2 {
+		return 1
+	}
+	return max(1, tileSteps/max(1, steps))
 }
 
 // packPanels copies n columns of rows of b, ldb apart, into panels: that of columns

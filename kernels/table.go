@@ -21,15 +21,31 @@ type Table struct {
 	// slice has at least GEMMScratch(g) floats; its contents do not matter.
 	GEMM        func(g *GEMM, a, b, c, bias, scratch []float32)
 	GEMMScratch func(g *GEMM) int
+	// GEMMAdd computes C = alpha*op(A)*op(B) + beta*R, then the epilogue: with beta 1, C = max(A*B + bias + R, 0). R is M x N with
+	// rows LDR apart, and may be C itself.
+	GEMMAdd func(g *GEMM, a, b, c, bias, residual, scratch []float32)
+	// PackGEMM writes op(B), K x N as stored at b, in the order in which GEMM reads it, into PackedGEMM(g) floats; of g only
+	// N, K, TransB and LDB matter. With Packed set, GEMM takes that for b, any number of times, in products of any number
+	// of rows, and gives the same bits.
+	PackGEMM   func(g *GEMM, b, packed []float32)
+	PackedGEMM func(g *GEMM) int
 
 	// ConvForward computes rows lo..hi of the N*Ho output rows (one row is Wo
 	// pixels). w is R x S x C/groups x K; bias is nil or K floats.
 	ConvForward func(g *Conv, x, w, bias, y, scratch []float32, lo, hi int)
+	// ConvForwardAdd is ConvForward with a residual of the shape of y, whose pixels lie RStride apart: y = conv(x) + bias + residual, which
+	// ReLU cuts. residual may be y itself, if RStride is YStride; then the convolution is added to y.
+	ConvForwardAdd func(g *Conv, x, w, bias, residual, y, scratch []float32, lo, hi int)
+	// PackConv writes the weights w in the order in which ConvForward reads them into PackedConv(g) floats. With Packed set,
+	// ConvForward takes that for w, any number of times, for images of any number and size, and gives the same bits. PackedConv is 0
+	// where weights are read as they are, and Packed then changes nothing.
+	PackConv   func(g *Conv, w, packed []float32)
+	PackedConv func(g *Conv) int
 	// ConvBackwardData overwrites rows lo..hi of the N*H rows of dx.
 	ConvBackwardData func(g *Conv, dy, w, dx, scratch []float32, lo, hi int)
 	// ConvBackwardWeights adds to dw the contribution of rows lo..hi of the N*Ho rows of dy.
 	ConvBackwardWeights func(g *Conv, x, dy, dw, scratch []float32, lo, hi int)
-	// ConvScratch returns the scratch floats that any of the three needs.
+	// ConvScratch returns the scratch floats that any of them needs.
 	ConvScratch func(g *Conv) int
 
 	// MaxPoolForward computes rows lo..hi of the N*Ho output rows. Padding never wins;
@@ -53,6 +69,8 @@ type Table struct {
 	NormalizeReLU    func(y, x, mean, scale, shift []float32, rows, c int)
 	NormalizeAdd     func(y, x, residual, mean, scale, shift []float32, rows, c int)
 	NormalizeAddReLU func(y, x, residual, mean, scale, shift []float32, rows, c int)
+	// NormalizeRows is all four of them over rows that lie apart: residual may be nil. y may be x or residual if it has the same stride.
+	NormalizeRows func(n *Normalization, y, x, residual, mean, scale, shift []float32)
 	// ChannelSum overwrites dst (c floats) with the sum of the rows of x.
 	ChannelSum func(dst, x []float32, rows, c int)
 	// ChannelDot overwrites sum with the channel sums of dy and dot with the channel
@@ -124,6 +142,12 @@ type GEMM struct {
 	Alpha, Beta    float32
 	LDA, LDB, LDC  int  // elements between rows as stored
 	ReLU           bool // epilogue: C = max(C + bias, 0); bias is nil or N floats
+	LDR            int  // of the residual of GEMMAdd
+
+	// Packed says that b is what PackGEMM wrote of a matrix of LDB columns (whatever its TransB and LDB were). The product takes the N
+	// columns from Column on. Column is a multiple of 64, and so is N unless they are the last ones.
+	Packed bool
+	Column int
 }
 
 // Conv describes a two-dimensional convolution over channels-last images.
@@ -140,6 +164,8 @@ type Conv struct {
 	Ho, Wo               int // output
 	XStride, YStride     int
 	ReLU                 bool // epilogue of ConvForward
+	RStride              int  // between pixels of the residual of ConvForwardAdd, at least K
+	Packed               bool // the weights of ConvForward are what PackConv wrote
 }
 
 // Pool describes a pooling window; padding is never counted. Strides of pixels as in [Conv].
@@ -150,6 +176,14 @@ type Pool struct {
 	PadTop, PadLeft  int
 	Ho, Wo           int
 	XStride, YStride int
+}
+
+// Normalization describes the rows of C channels of a batch normalisation, whose starts lie XStride, YStride and RStride floats
+// apart in x, y and the residual.
+type Normalization struct {
+	Rows, C                   int
+	XStride, YStride, RStride int
+	ReLU                      bool // y = max(y, 0) in the end
 }
 
 // Activation indexes the Activate entries of a [Table].

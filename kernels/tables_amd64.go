@@ -13,6 +13,8 @@ func override(l Level, t *Table) {
 		s = &simdAVX512
 	}
 	t.GEMM, t.GEMMScratch = s.gemm, s.gemmScratch
+	t.GEMMAdd, t.PackGEMM, t.PackedGEMM = s.gemmAdd, s.packGEMM, s.packedGEMM
+	t.ConvForwardAdd, t.PackConv, t.PackedConv = s.convForwardAdd, s.packConv, s.packedConv
 	t.ConvForward, t.ConvBackwardData, t.ConvBackwardWeights = s.convForward, s.convBackwardData, s.convBackwardWeights
 	t.ConvScratch = s.convScratch
 	s.overrideMaps(t)

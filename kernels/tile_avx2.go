@@ -18,6 +18,8 @@ package kernels
 //		}
 //	}
 //
+// and so for t.tiles tiles, with t.reduced for t.count, whose A, B, C and bias lie t.aTile, t.bTile, t.cTile and t.biasTile bytes further each.
+//
 //go:noescape
 func tileAVX2x1x1(t *tile)
 
@@ -34,6 +36,8 @@ func tileAVX2x1x1(t *tile)
 //			C(i, j) = epilogue(sum)
 //		}
 //	}
+//
+// and so for t.tiles tiles, with t.reduced for t.count, whose A, B, C and bias lie t.aTile, t.bTile, t.cTile and t.biasTile bytes further each.
 //
 //go:noescape
 func tileAVX2x2x1(t *tile)
@@ -52,6 +56,8 @@ func tileAVX2x2x1(t *tile)
 //		}
 //	}
 //
+// and so for t.tiles tiles, with t.reduced for t.count, whose A, B, C and bias lie t.aTile, t.bTile, t.cTile and t.biasTile bytes further each.
+//
 //go:noescape
 func tileAVX2x3x1(t *tile)
 
@@ -68,6 +74,8 @@ func tileAVX2x3x1(t *tile)
 //			C(i, j) = epilogue(sum)
 //		}
 //	}
+//
+// and so for t.tiles tiles, with t.reduced for t.count, whose A, B, C and bias lie t.aTile, t.bTile, t.cTile and t.biasTile bytes further each.
 //
 //go:noescape
 func tileAVX2x4x1(t *tile)
@@ -86,6 +94,8 @@ func tileAVX2x4x1(t *tile)
 //		}
 //	}
 //
+// and so for t.tiles tiles, with t.reduced for t.count, whose A, B, C and bias lie t.aTile, t.bTile, t.cTile and t.biasTile bytes further each.
+//
 //go:noescape
 func tileAVX2x5x1(t *tile)
 
@@ -102,6 +112,8 @@ func tileAVX2x5x1(t *tile)
 //			C(i, j) = epilogue(sum)
 //		}
 //	}
+//
+// and so for t.tiles tiles, with t.reduced for t.count, whose A, B, C and bias lie t.aTile, t.bTile, t.cTile and t.biasTile bytes further each.
 //
 //go:noescape
 func tileAVX2x6x1(t *tile)
@@ -120,6 +132,8 @@ func tileAVX2x6x1(t *tile)
 //		}
 //	}
 //
+// and so for t.tiles tiles, with t.reduced for t.count, whose A, B, C and bias lie t.aTile, t.bTile, t.cTile and t.biasTile bytes further each.
+//
 //go:noescape
 func tileAVX2x7x1(t *tile)
 
@@ -136,6 +150,8 @@ func tileAVX2x7x1(t *tile)
 //			C(i, j) = epilogue(sum)
 //		}
 //	}
+//
+// and so for t.tiles tiles, with t.reduced for t.count, whose A, B, C and bias lie t.aTile, t.bTile, t.cTile and t.biasTile bytes further each.
 //
 //go:noescape
 func tileAVX2x8x1(t *tile)
@@ -154,6 +170,8 @@ func tileAVX2x8x1(t *tile)
 //		}
 //	}
 //
+// and so for t.tiles tiles, with t.reduced for t.count, whose A, B, C and bias lie t.aTile, t.bTile, t.cTile and t.biasTile bytes further each.
+//
 //go:noescape
 func tileAVX2x9x1(t *tile)
 
@@ -170,6 +188,8 @@ func tileAVX2x9x1(t *tile)
 //			C(i, j) = epilogue(sum)
 //		}
 //	}
+//
+// and so for t.tiles tiles, with t.reduced for t.count, whose A, B, C and bias lie t.aTile, t.bTile, t.cTile and t.biasTile bytes further each.
 //
 //go:noescape
 func tileAVX2x10x1(t *tile)
@@ -188,6 +208,8 @@ func tileAVX2x10x1(t *tile)
 //		}
 //	}
 //
+// and so for t.tiles tiles, with t.reduced for t.count, whose A, B, C and bias lie t.aTile, t.bTile, t.cTile and t.biasTile bytes further each.
+//
 //go:noescape
 func tileAVX2x11x1(t *tile)
 
@@ -204,6 +226,8 @@ func tileAVX2x11x1(t *tile)
 //			C(i, j) = epilogue(sum)
 //		}
 //	}
+//
+// and so for t.tiles tiles, with t.reduced for t.count, whose A, B, C and bias lie t.aTile, t.bTile, t.cTile and t.biasTile bytes further each.
 //
 //go:noescape
 func tileAVX2x12x1(t *tile)
@@ -222,6 +246,8 @@ func tileAVX2x12x1(t *tile)
 //		}
 //	}
 //
+// and so for t.tiles tiles, with t.reduced for t.count, whose A, B, C and bias lie t.aTile, t.bTile, t.cTile and t.biasTile bytes further each.
+//
 //go:noescape
 func tileAVX2x1x2(t *tile)
 
@@ -238,6 +264,8 @@ func tileAVX2x1x2(t *tile)
 //			C(i, j) = epilogue(sum)
 //		}
 //	}
+//
+// and so for t.tiles tiles, with t.reduced for t.count, whose A, B, C and bias lie t.aTile, t.bTile, t.cTile and t.biasTile bytes further each.
 //
 //go:noescape
 func tileAVX2x2x2(t *tile)
@@ -256,6 +284,8 @@ func tileAVX2x2x2(t *tile)
 //		}
 //	}
 //
+// and so for t.tiles tiles, with t.reduced for t.count, whose A, B, C and bias lie t.aTile, t.bTile, t.cTile and t.biasTile bytes further each.
+//
 //go:noescape
 func tileAVX2x3x2(t *tile)
 
@@ -272,6 +302,8 @@ func tileAVX2x3x2(t *tile)
 //			C(i, j) = epilogue(sum)
 //		}
 //	}
+//
+// and so for t.tiles tiles, with t.reduced for t.count, whose A, B, C and bias lie t.aTile, t.bTile, t.cTile and t.biasTile bytes further each.
 //
 //go:noescape
 func tileAVX2x4x2(t *tile)
@@ -290,6 +322,8 @@ func tileAVX2x4x2(t *tile)
 //		}
 //	}
 //
+// and so for t.tiles tiles, with t.reduced for t.count, whose A, B, C and bias lie t.aTile, t.bTile, t.cTile and t.biasTile bytes further each.
+//
 //go:noescape
 func tileAVX2x5x2(t *tile)
 
@@ -306,6 +340,8 @@ func tileAVX2x5x2(t *tile)
 //			C(i, j) = epilogue(sum)
 //		}
 //	}
+//
+// and so for t.tiles tiles, with t.reduced for t.count, whose A, B, C and bias lie t.aTile, t.bTile, t.cTile and t.biasTile bytes further each.
 //
 //go:noescape
 func tileAVX2x6x2(t *tile)
@@ -330,21 +366,31 @@ type tilePiece struct{ a, b int }
 // tile is one call of the micro-kernel: rows of A times one or two vectors of columns
 // of B. Steps are in bytes. Row i belongs to group i/tileGroup.
 type tile struct {
-	a      [tileBases]*float32 // A of the first row of each group
-	c      [tileBases]*float32 // C of the first row of each group
-	b      *float32            // B
-	bias   *float32            // one float per column, if flags has tileBias
-	pieces *tilePiece          // pieces of the reduction, in order
-	count  int                 // number of pieces; zero after the call
-	length int                 // steps of the reduction in each piece
-	aRow   int                 // from row to row of A within a group
-	cRow   int                 // from row to row of C within a group
-	aStep  int                 // of A along the reduction
-	bStep  int                 // of B along the reduction
-	tail   int                 // columns of the last vector, 1 to all lanes
-	flags  int                 // the epilogue
-	alpha  float32             // factor of the product, if flags has tileAlpha
-	beta   float32             // factor of C, if flags has tileBeta
+	a        [tileBases]*float32 // A of the first row of each group
+	c        [tileBases]*float32 // C of the first row of each group
+	b        *float32            // B
+	bias     *float32            // one float per column, if flags has tileBias
+	pieces   *tilePiece          // pieces of the reduction, in order
+	count    int                 // number of pieces; zero after the call, and set by it where it runs several tiles
+	length   int                 // steps of the reduction in each piece
+	aRow     int                 // from row to row of A within a group
+	cRow     int                 // from row to row of C within a group
+	aStep    int                 // of A along the reduction
+	bStep    int                 // of B along the reduction
+	tail     int                 // columns of the last vector, 1 to all lanes
+	flags    int                 // the epilogue
+	alpha    float32             // factor of the product, if flags has tileAlpha
+	beta     float32             // factor of C, if flags has tileBeta
+	tiles    int                 // of routines that run several, those that are left; zero after the call
+	reduced  int                 // number of pieces, of each of them
+	aTile    int                 // from tile to tile of A
+	bTile    int                 // of B
+	cTile    int                 // of C
+	biasTile int                 // of the bias
+	aAt      int                 // what the tile is beyond the first, zero before the call
+	bAt      int                 // of B
+	cAt      int                 // of C
+	biasAt   int                 // of the bias
 }
 
 // tileAVX2 runs a tile of 1 to 12 rows by one vector, or 1 to 6 rows by two.

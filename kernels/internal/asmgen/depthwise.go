@@ -18,10 +18,11 @@ import (
 var depthwiseRecord = record{
 	name: "depthwiseTile",
 	doc: "depthwiseTile is one call of a depthwise routine: planes of lines of tiles of pixels, for one\n" +
-		"vector of channels. Steps are in bytes.",
+		"vector of channels. Steps are in bytes. What the call moves are addresses rather than pointers: they end behind the tensors, where no\n" +
+		"pointer may lie when the garbage collector looks.",
 	fields: []field{
-		{"x", "*float32", 8, "the first tap of the first pixel; changed by the call"},
-		{"y", "*float32", 8, "the first pixel; changed by the call"},
+		{"x", "uintptr", 8, "address of the first tap of the first pixel; changed by the call"},
+		{"y", "uintptr", 8, "address of the first pixel; changed by the call"},
 		{"w", "*float32", 8, "the weights of the first tap"},
 		{"bias", "*float32", 8, "or nil"},
 		{"rows", "int", 8, "taps; none if zero"},
@@ -46,10 +47,10 @@ var depthwiseRecord = record{
 		{"xLeft", "int", 8, "of a dense tile: -left*xPixel; x is the first source pixel that exists"},
 		{"end", "int", 8, "of a dense tile: source pixels up to the last that exists, at least its pixels"},
 		{"relu", "int", 8, "not zero if what is negative is replaced by zero"},
-		{"xAtLine", "*float32", 8, "for the routine's use, as all that follow: where it is, and what is left"},
-		{"yAtLine", "*float32", 8, "the line"},
-		{"xAtTile", "*float32", 8, "the tile"},
-		{"yAtTile", "*float32", 8, "the tile"},
+		{"xAtLine", "uintptr", 8, "for the routine's use, as all that follow: where it is, and what is left"},
+		{"yAtLine", "uintptr", 8, "the line"},
+		{"xAtTile", "uintptr", 8, "the tile"},
+		{"yAtTile", "uintptr", 8, "the tile"},
 		{"linesLeft", "int", 8, "in the plane"},
 		{"tilesLeft", "int", 8, "in the line"},
 		{"rowsLeft", "int", 8, "in the tile"},

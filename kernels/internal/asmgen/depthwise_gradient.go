@@ -14,10 +14,11 @@ import (
 var depthwiseGradientRecord = record{
 	name: "depthwiseGradient",
 	doc: "depthwiseGradient is one call of a routine for the gradient of depthwise weights: a rectangle of\n" +
-		"taps, reduced over planes of lines of pixels, for one vector of channels. Steps are in bytes.",
+		"taps, reduced over planes of lines of pixels, for one vector of channels. Steps are in bytes. Addresses as in\n" +
+		"depthwiseTile.",
 	fields: []field{
-		{"x", "*float32", 8, "the first tap of the first pixel; changed by the call"},
-		{"dy", "*float32", 8, "the first pixel; changed by the call"},
+		{"x", "uintptr", 8, "address of the first tap of the first pixel; changed by the call"},
+		{"dy", "uintptr", 8, "address of the first pixel; changed by the call"},
 		{"dw", "*float32", 8, "the gradient of the first tap"},
 		{"xRow", "int", 8, "from row to row of taps"},
 		{"xCol", "int", 8, "from tap to tap in a row"},
@@ -38,8 +39,8 @@ var depthwiseGradientRecord = record{
 		{"xPlane", "int", 8, "from plane to plane"},
 		{"yPlane", "int", 8, "from plane to plane"},
 		{"tail", "int", 8, "channels, 1 to all lanes"},
-		{"xAtLine", "*float32", 8, "for the routine's use, as all that follow: where it is, and what is left"},
-		{"yAtLine", "*float32", 8, "the line"},
+		{"xAtLine", "uintptr", 8, "for the routine's use, as all that follow: where it is, and what is left"},
+		{"yAtLine", "uintptr", 8, "the line"},
 		{"linesLeft", "int", 8, "in the plane"},
 	},
 }

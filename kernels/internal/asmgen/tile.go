@@ -32,7 +32,7 @@ var tileRecord = record{
 		{"b", "*float32", 8, "B"},
 		{"bias", "*float32", 8, "one float per column, if flags has tileBias"},
 		{"pieces", "*tilePiece", 8, "pieces of the reduction, in order"},
-		{"count", "int", 8, "number of pieces; zero after the call"},
+		{"count", "int", 8, "number of pieces; zero after the call, and set by it where it runs several tiles"},
 		{"length", "int", 8, "steps of the reduction in each piece"},
 		{"aRow", "int", 8, "from row to row of A within a group"},
 		{"cRow", "int", 8, "from row to row of C within a group"},
@@ -42,8 +42,22 @@ var tileRecord = record{
 		{"flags", "int", 8, "the epilogue"},
 		{"alpha", "float32", 4, "factor of the product, if flags has tileAlpha"},
 		{"beta", "float32", 4, "factor of C, if flags has tileBeta"},
+		{"tiles", "int", 8, "of routines that run several, those that are left; zero after the call"},
+		{"reduced", "int", 8, "number of pieces, of each of them"},
+		{"aTile", "int", 8, "from tile to tile of A"},
+		{"bTile", "int", 8, "of B"},
+		{"cTile", "int", 8, "of C"},
+		{"biasTile", "int", 8, "of the bias"},
+		{"aAt", "int", 8, "what the tile is beyond the first, zero before the call"},
+		{"bAt", "int", 8, "of B"},
+		{"cAt", "int", 8, "of C"},
+		{"biasAt", "int", 8, "of the bias"},
 	},
 }
+
+// tilesTogether reports whether a call runs several tiles of one size, whose operands are equal steps apart: between two of
+// them the CPU then goes on multiplying.
+func tilesTogether(l Level) bool { return l == AVX2 }
 
 const tileGo = `
 const (
@@ -91,7 +105,7 @@ func tileFile(l Level) File {
 				Name:   name,
 				Doc:    tileDoc(name, l, rows, vectors),
 				Params: []Param{{"t", "*tile"}},
-				Body:   func(m Machine) { tileBody(m, rows, vectors) },
+				Body:   func(m Machine) { tileBody(m, rows, vectors, tilesTogether(l)) },
 			})
 			fmt.Fprintf(&cases, "\tcase %d:\n\t\t%s(t)\n", vectors*32+rows, name)
 		}
@@ -103,6 +117,10 @@ func tileFile(l Level) File {
 
 func tileDoc(name string, l Level, rows, vectors int) string {
 	lanes := l.machine(nil).Lanes()
+	more := ""
+	if tilesTogether(l) {
+		more = "\n\nand so for t.tiles tiles, with t.reduced for t.count, whose A, B, C and bias lie t.aTile, t.bTile, t.cTile and t.biasTile bytes further each."
+	}
 	return fmt.Sprintf(`%s computes %d rows of a tile of %d-%d columns, n = %d+t.tail:
 
 	for i := range %[2]d {
@@ -115,7 +133,7 @@ func tileDoc(name string, l Level, rows, vectors int) string {
 			}
 			C(i, j) = epilogue(sum)
 		}
-	}`, name, rows, (vectors-1)*lanes+1, vectors*lanes, (vectors-1)*lanes)
+	}`, name, rows, (vectors-1)*lanes+1, vectors*lanes, (vectors-1)*lanes) + more
 }
 
 // Registers of a tile.
@@ -153,15 +171,15 @@ func tileArg(field string) Mem { return At(tileArgs, tileRecord.offset(field)) }
 
 // tileBody emits the routine twice: for a last vector that is whole, as most are, and for one of which some columns are missing.
 // Loads and stores under a mask cost several times those of whole vectors on many CPUs.
-func tileBody(m Machine, rows, vectors int) {
+func tileBody(m Machine, rows, vectors int, together bool) {
 	m.Param(tileArgs, "t")
 	m.LoadInt(tileLength, tileArg("tail"))
 	m.JumpLess(tileLength, m.Lanes(), "masked")
-	whole := &tileEmitter{m, rows, vectors, false}
+	whole := &tileEmitter{m, rows, vectors, false, together}
 	whole.emit()
 	m.Label("masked")
 	m.SetTail(tileLength)
-	masked := &tileEmitter{m, rows, vectors, true}
+	masked := &tileEmitter{m, rows, vectors, true, together}
 	masked.emit()
 }
 
@@ -170,6 +188,7 @@ type tileEmitter struct {
 	m             Machine
 	rows, vectors int
 	masked        bool // of the last vector, only the columns of the tail are there
+	together      bool // see tilesTogether
 }
 
 // label returns the name of a label in this body.
@@ -206,6 +225,11 @@ func (e *tileEmitter) emit() {
 	tmp := Vec(m.Vectors() - 1)
 	groups := (rows + tileGroup - 1) / tileGroup
 
+	if e.together {
+		m.Label(e.label("tile"))
+		m.LoadInt(tileLength, tileArg("reduced"))
+		m.StoreInt(tileArg("count"), tileLength)
+	}
 	for i := range rows * vectors {
 		m.Zero(Vec(i))
 	}
@@ -222,6 +246,10 @@ func (e *tileEmitter) emit() {
 	}
 	m.LoadInt(tileB, tileArg("b"))
 	m.LoadInt(tileLength, At(tilePiece, 0))
+	if e.together {
+		m.AddMem(tileLength, tileArg("aAt"))
+		m.AddMem(tileB, tileArg("bAt"))
+	}
 	for g := range groups {
 		m.Add(tileBase+Reg(g), tileLength)
 	}
@@ -274,6 +302,9 @@ func (e *tileEmitter) epilogue() {
 	tileIndex(m, "cRow")
 	for g := range (rows + tileGroup - 1) / tileGroup {
 		m.LoadInt(tileBase+Reg(g), tileArg("c").Plus(8*g))
+		if e.together {
+			m.AddMem(tileBase+Reg(g), tileArg("cAt"))
+		}
 	}
 	m.LoadInt(flags, tileArg("flags"))
 	m.JumpZero(flags, e.label("store"))
@@ -293,6 +324,9 @@ func (e *tileEmitter) epilogue() {
 	m.Label(e.label("bias"))
 	m.JumpBitClear(flags, 2, e.label("relu"))
 	m.LoadInt(tileB, tileArg("bias"))
+	if e.together {
+		m.AddMem(tileB, tileArg("biasAt"))
+	}
 	for v := range vectors {
 		e.load(x, At(tileB, 0), v)
 		for i := range rows {
@@ -308,5 +342,14 @@ func (e *tileEmitter) epilogue() {
 
 	m.Label(e.label("store"))
 	each(func(acc Vec, i, v int) { e.store(tileRow(i), acc, v) })
+	if e.together {
+		for _, operand := range []string{"a", "b", "c", "bias"} {
+			at := tileArg(operand + "At")
+			m.LoadInt(tileLength, at)
+			m.AddMem(tileLength, tileArg(operand+"Tile"))
+			m.StoreInt(at, tileLength)
+		}
+		m.DecrementMem(tileArg("tiles"), e.label("tile"))
+	}
 	m.Return()
 }
