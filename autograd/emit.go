@@ -70,6 +70,25 @@ func (e *Emitter) Clock() *uint64 { return &e.program.clock }
 // Scratch makes sure that every step of the program is handed at least n floats.
 func (e *Emitter) Scratch(n int) { e.scratch = max(e.scratch, n) }
 
+// Keep returns n floats that belong to the node for the life of the program.
+func (e *Emitter) Keep(n int) []float32 {
+	e.program.kept += n
+	return tensor.Alloc(n)
+}
+
+// fixed reports whether input i is the same in every run; see [Options] Frozen.
+func (e *Emitter) fixed(i int) bool { return e.program.frozen[e.node.in[i]] }
+
+// Once adds a step that computes something from input i alone: before every run, or only once if the input is fixed.
+func (e *Emitter) Once(i int, run func()) {
+	s := step{node: e.node, parts: 1, run: func(int, []float32) { run() }}
+	if e.fixed(i) {
+		e.program.prologue = append(e.program.prologue, s)
+		return
+	}
+	e.program.steps = append(e.program.steps, s)
+}
+
 // Step adds a step of parts that may run at the same time, after all earlier steps. The number of
 // parts must follow from the shapes alone. Scratch memory belongs to the worker.
 func (e *Emitter) Step(parts int, run func(part int, scratch []float32)) {
@@ -77,7 +96,9 @@ func (e *Emitter) Step(parts int, run func(part int, scratch []float32)) {
 		return
 	}
 	s := step{node: e.node, parts: parts, run: run}
-	if e.spread {
+	if e.program.frozen[e.node] {
+		e.program.prologue = append(e.program.prologue, s)
+	} else if e.spread {
 		e.after = append(e.after, s)
 	} else {
 		e.program.steps = append(e.program.steps, s)

@@ -34,6 +34,11 @@ type inPlacer interface {
 	InPlace() []int
 }
 
+// surrounding is an operation that may be written over an input and whose other inputs are read at other places than that.
+type surrounding interface {
+	Surroundings()
+}
+
 type workspacer interface {
 	Workspace(in []tensor.Shape, out tensor.Shape, parts int) int
 }

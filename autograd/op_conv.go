@@ -128,12 +128,32 @@ func (c *conv2D) Pixels(in []tensor.Shape, out tensor.Shape) int {
 
 func (c *conv2D) Emit(e *Emitter) {
 	g := c.geometry(e.InShape(0), e.InShape(1), e.OutShape())
-	x, w, y, forward := e.In(0), e.In(1), e.Out(), e.Table.ConvForward
-	e.Scratch(e.Table.ConvScratch(g))
+	emitConv(e, g, nil, nil)
+}
+
+// emitConv adds the execution of a convolution of input 0 with the kernels of input 1. Kernels that are read in another order than they are stored in are brought into it
+// once, before any part of the images.
+func emitConv(e *Emitter, g *kernels.Conv, bias, residual []float32) {
+	x, w, y := e.In(0), e.In(1), e.Out()
 	rows := g.N * g.Ho
 	parts := convParts(rows, g.Wo, e.InShape(1), e.OutShape())
+	if n := e.Table.PackedConv(g); n > 0 && (e.group != nil || parts > 1 || e.fixed(1)) {
+		unpacked, packed, pack := w, e.Keep(n), e.Table.PackConv
+		packing := *g
+		g.Packed, w = true, packed
+		e.Once(1, func() { pack(&packing, unpacked, packed) })
+	}
+	e.Scratch(e.Table.ConvScratch(g))
+	if residual != nil {
+		forward := e.Table.ConvForwardAdd
+		e.Spread(rows, parts, func(_, lo, hi int, scratch []float32) {
+			forward(g, x, w, bias, residual, y, scratch, lo, hi)
+		})
+		return
+	}
+	forward := e.Table.ConvForward
 	e.Spread(rows, parts, func(_, lo, hi int, scratch []float32) {
-		forward(g, x, w, nil, y, scratch, lo, hi)
+		forward(g, x, w, bias, y, scratch, lo, hi)
 	})
 }
 

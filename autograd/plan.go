@@ -70,8 +70,8 @@ type plan struct {
 const arenaAlign = 16
 
 // planMemory assigns buffers to the nodes of a schedule. Outputs stay alive to the end. The buffers that a group touches live from its first
-// node to its last.
-func planMemory(schedule, outputs []*Node, groups []*rowGroup) *plan {
+// node to its last; those of frozen nodes are never used again.
+func planMemory(schedule, outputs []*Node, groups []*rowGroup, frozen map[*Node]bool) *plan {
 	p := &plan{places: make(map[*Node]place, len(schedule)), workspace: map[*Node]int{}, groups: make([]*rowGroup, len(schedule))}
 	for _, g := range groups {
 		for i := g.first; i <= g.last; i++ {
@@ -79,6 +79,9 @@ func planMemory(schedule, outputs []*Node, groups []*rowGroup) *plan {
 		}
 	}
 	last := lastUses(schedule, outputs)
+	for n := range frozen {
+		last[n] = len(schedule)
+	}
 	for i, n := range schedule {
 		g := p.groups[i]
 		if g != nil && i == g.first {
@@ -98,6 +101,9 @@ func planMemory(schedule, outputs []*Node, groups []*rowGroup) *plan {
 			p.places[n] = place{buffer: p.add(n.shape.Elements(), i)}
 		}
 		if b := p.places[n].buffer; b >= 0 {
+			if frozen[n] {
+				p.buffers[b].First = 0
+			}
 			p.used[b] = max(p.used[b], last[n])
 			p.buffers[b].Last = max(p.buffers[b].Last, p.end(p.used[b]))
 		}
@@ -108,6 +114,9 @@ func planMemory(schedule, outputs []*Node, groups []*rowGroup) *plan {
 			}
 			if size := w.Workspace(shapesOf(n.in), n.shape, parts); size > 0 {
 				p.workspace[n] = p.add(size, i)
+				if b := p.workspace[n]; frozen[n] {
+					p.buffers[b].First, p.buffers[b].Last, p.used[b] = 0, len(schedule), len(schedule)
+				}
 			}
 		}
 		if g != nil {
@@ -189,11 +198,11 @@ func (p *plan) reusable(n *Node, step int) (int, bool) {
 	return 0, false
 }
 
-// aliased reports whether another input of n lies in the same buffer as input i at another
-// place, where writing over input i would change it before it is read.
+// aliased reports whether another input of n lies in the same buffer as input i, at another place or read around an element as well as at it, where writing over input i would change it before it is read.
 func aliased(p *plan, n *Node, i int) bool {
+	_, around := n.op.(surrounding)
 	for j, in := range n.in {
-		if j != i && in != n.in[i] && p.places[in].buffer == p.places[n.in[i]].buffer {
+		if j != i && (around || in != n.in[i]) && p.places[in].buffer == p.places[n.in[i]].buffer {
 			return true
 		}
 	}

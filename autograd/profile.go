@@ -26,6 +26,12 @@ func (n *Node) Path() string {
 				return layerOf(in.name)
 			}
 		}
+		for _, in := range n.in {
+			switch in.op.(type) {
+			case *foldedScale, *kernelSum: // weights
+				return in.Path()
+			}
+		}
 		if len(n.in) == 0 {
 			return ""
 		}
@@ -80,6 +86,7 @@ type timing struct {
 // as the times of all workers do.
 func (p *Program) RunTimed(stepNumber uint64, times []time.Duration) {
 	p.clock = stepNumber
+	p.prepare()
 	if p.timing == nil {
 		p.timing = &timing{spent: make([][]time.Duration, len(p.scratch))}
 		for i := range p.timing.spent {
@@ -171,6 +178,9 @@ func (p *Program) Label() {
 			of[n] = labels(n)
 		}
 		return of[n]
+	}
+	for i := range p.prologue {
+		p.prologue[i].labels = label(p.prologue[i].node)
 	}
 	for i := range p.steps {
 		s := &p.steps[i]

@@ -21,6 +21,11 @@ type Options struct {
 	// operations that give the same values with less memory traffic, and runs others in groups, a few images at a time.
 	Unfused bool
 
+	// Frozen promises that variables do not change between runs, unless [Program.Refresh] is called after they did. What follows from them alone is then
+	// computed once: kernels into which a batch normalisation was folded, for instance, in the order in which a routine reads them. No operation of the
+	// graph may write to a variable.
+	Frozen bool
+
 	// MaxBytes bounds the planned memory, inputs included; 0 means no bound.
 	MaxBytes int64
 
@@ -48,6 +53,12 @@ type Program struct {
 	schedule []*Node
 	plan     *plan
 	timing   *timing // of RunTimed
+	kept     int     // floats outside of the arena
+
+	// Of frozen programs: the values that follow from variables and constants alone, the steps that compute them, and whether they have run.
+	frozen   map[*Node]bool
+	prologue []step
+	ready    bool
 }
 
 type step struct {
@@ -83,12 +94,13 @@ func Compile(o Options) (*Program, error) {
 	}
 	schedule, outputs := needed(o.Outputs), o.Outputs
 	var replaced map[*Node]*Node
+	ids := len(o.Outputs[0].graph.nodes)
 	if !o.Unfused {
 		passes := o.fusions
 		if passes == nil {
 			passes = fusions[:]
 		}
-		schedule, replaced = fuse(schedule, outputs, passes)
+		schedule, replaced, ids = fuse(schedule, outputs, passes)
 		outputs = renamed(outputs, replaced)
 	}
 	rules := defaultGroupRules()
@@ -96,12 +108,20 @@ func Compile(o Options) (*Program, error) {
 		rules = *o.rules
 	}
 	rules.alone = rules.alone || o.Unfused
-	schedule, groups := group(schedule, &rules)
+	var frozen map[*Node]bool
+	if o.Frozen {
+		var err error
+		if frozen, err = freeze(schedule); err != nil {
+			return nil, err
+		}
+	}
+	schedule, groups := group(schedule, ids, frozen, &rules)
 	p := &Program{
 		threads:  o.Threads,
 		tensors:  make(map[*Node]*tensor.Tensor, len(schedule)),
 		schedule: schedule,
-		plan:     planMemory(schedule, outputs, groups),
+		plan:     planMemory(schedule, outputs, groups, frozen),
+		frozen:   frozen,
 	}
 	if need := p.ArenaBytes() + inputBytes(schedule); o.MaxBytes > 0 && need > o.MaxBytes {
 		return nil, &MemoryError{need, o.MaxBytes}
@@ -204,9 +224,45 @@ func (p *Program) bind(n *Node, arena []float32) error {
 // drop-path, so that a step can be repeated exactly. Run allocates nothing.
 func (p *Program) Run(stepNumber uint64) {
 	p.clock = stepNumber
+	p.prepare()
 	for i := range p.steps {
 		p.runStep(&p.steps[i])
 	}
+}
+
+// freeze returns the nodes that follow from variables and constants alone.
+func freeze(schedule []*Node) (map[*Node]bool, error) {
+	frozen := map[*Node]bool{}
+	for _, n := range schedule {
+		if w, ok := n.op.(writer); ok && len(w.Writes()) > 0 {
+			return nil, fmt.Errorf("autograd: compile: %v writes to variables of a frozen program", n)
+		}
+		fixed := n.kind != inputNode
+		if _, random := n.op.(*dropout); random {
+			fixed = false
+		}
+		for _, in := range n.in {
+			fixed = fixed && frozen[in]
+		}
+		if fixed {
+			frozen[n] = true
+		}
+	}
+	return frozen, nil
+}
+
+// Refresh makes the next run of a frozen program look at its variables again.
+func (p *Program) Refresh() { p.ready = false }
+
+// prepare runs the steps that a frozen program runs once.
+func (p *Program) prepare() {
+	if p.ready {
+		return
+	}
+	for i := range p.prologue {
+		p.runStep(&p.prologue[i])
+	}
+	p.ready = true
 }
 
 func (p *Program) runStep(s *step) {
@@ -226,8 +282,8 @@ func (p *Program) runStep(s *step) {
 // that is neither may have been overwritten when the run ends.
 func (p *Program) Tensor(n *Node) *tensor.Tensor { return p.tensors[n] }
 
-// ArenaBytes returns the planned memory of all values that live only within a run.
-func (p *Program) ArenaBytes() int64 { return 4 * int64(p.plan.total) }
+// ArenaBytes returns the planned memory of all values that live only within a run, and of what is kept between runs besides variables and inputs.
+func (p *Program) ArenaBytes() int64 { return 4 * int64(p.plan.total+p.kept) }
 
 // Work returns the exact cost of one run.
 func (p *Program) Work() Work {

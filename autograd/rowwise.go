@@ -121,6 +121,7 @@ const (
 // grouper collects groups.
 type grouper struct {
 	rules   *groupRules
+	frozen  map[*Node]bool
 	states  []state // by id
 	touched []*Node // those whose state is not ready
 	written map[*Node]bool
@@ -137,11 +138,11 @@ const fraction = 16
 
 // group returns a schedule with the operations of each group side by side, and the groups. Operations stay behind those that they depend on;
 // others that a group computes nothing for may come before it.
-func group(schedule []*Node, rules *groupRules) ([]*Node, []*rowGroup) {
+func group(schedule []*Node, ids int, frozen map[*Node]bool, rules *groupRules) ([]*Node, []*rowGroup) {
 	if len(schedule) == 0 {
 		return schedule, nil
 	}
-	g := &grouper{rules: rules, states: make([]state, len(schedule[0].graph.nodes)), order: make([]*Node, 0, len(schedule))}
+	g := &grouper{rules: rules, frozen: frozen, states: make([]state, ids), order: make([]*Node, 0, len(schedule))}
 	all := 0
 	for _, n := range schedule {
 		if n.op != nil {
@@ -165,7 +166,7 @@ func group(schedule []*Node, rules *groupRules) ([]*Node, []*rowGroup) {
 }
 
 func (g *grouper) put(n *Node) {
-	if n.op == nil {
+	if n.op == nil || g.frozen[n] {
 		g.order = append(g.order, n)
 		return
 	}
