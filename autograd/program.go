@@ -26,6 +26,10 @@ type Options struct {
 	// graph may write to a variable.
 	Frozen bool
 
+	// Arena is memory that the program shares with others that never run at the same time; nil gives it its own. Outputs are then valid until
+	// another of the programs runs.
+	Arena *Arena
+
 	// MaxBytes bounds the planned memory, inputs included; 0 means no bound.
 	MaxBytes int64
 
@@ -71,6 +75,21 @@ type step struct {
 	labels context.Context // nil unless Label was called
 }
 
+// Arena is memory for the values of programs that take turns, such as those of the networks of a search, so that making one does not
+// allocate and clear all of it again. The zero value is ready to use.
+type Arena struct{ data []float32 }
+
+// take returns n floats: those of the arena if it has as many, else new ones, which become the arena.
+func (a *Arena) take(n int) []float32 {
+	if a == nil {
+		return tensor.Alloc(n)
+	}
+	if len(a.data) < n {
+		a.data = tensor.Alloc(n)
+	}
+	return a.data[:n:n]
+}
+
 // Compile plans memory for everything that the outputs need and chooses the routines. It returns an error if
 // there are no outputs, if they belong to different graphs, if the CPU level cannot be had, or a [*MemoryError].
 func Compile(o Options) (*Program, error) {
@@ -91,6 +110,9 @@ func Compile(o Options) (*Program, error) {
 			return nil, err
 		}
 		o.Table = t
+	}
+	if o.Arena != nil && o.Frozen {
+		return nil, errors.New("autograd: compile: a frozen program keeps values between runs and needs an arena of its own")
 	}
 	schedule, outputs := needed(o.Outputs), o.Outputs
 	var replaced map[*Node]*Node
@@ -126,7 +148,7 @@ func Compile(o Options) (*Program, error) {
 	if need := p.ArenaBytes() + inputBytes(schedule); o.MaxBytes > 0 && need > o.MaxBytes {
 		return nil, &MemoryError{need, o.MaxBytes}
 	}
-	arena := tensor.Alloc(p.plan.total)
+	arena := o.Arena.take(p.plan.total)
 	for _, n := range schedule {
 		if err := p.bind(n, arena); err != nil {
 			return nil, err
@@ -285,11 +307,11 @@ func (p *Program) Tensor(n *Node) *tensor.Tensor { return p.tensors[n] }
 // ArenaBytes returns the planned memory of all values that live only within a run, and of what is kept between runs besides variables and inputs.
 func (p *Program) ArenaBytes() int64 { return 4 * int64(p.plan.total+p.kept) }
 
-// Work returns the exact cost of one run.
+// Work returns the exact cost of one run; what a frozen program computes once is left out.
 func (p *Program) Work() Work {
 	var sum Work
 	for _, n := range p.schedule {
-		if n.op != nil {
+		if n.op != nil && !p.frozen[n] {
 			w := n.op.Work(shapesOf(n.in), n.shape)
 			sum.FLOPs += w.FLOPs
 			sum.MACs += w.MACs

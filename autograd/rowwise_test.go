@@ -161,3 +161,53 @@ func TestGroupsOfAConvolutionalNetwork(t *testing.T) {
 		t.Errorf("%d bytes with groups, %d without", a, b)
 	}
 }
+
+// Programs that share an arena and run in turns give the values that they give alone.
+func TestSharedArena(t *testing.T) {
+	var arena Arena
+	type pair struct {
+		alone, shared *Program
+		seed          uint64
+		outputs       [2][]*Node
+	}
+	var pairs []pair
+	for seed := range uint64(20) {
+		p := pair{seed: seed}
+		for i, o := range []Options{{}, {Arena: &arena}} {
+			outputs, x := lossAndGradients(t, seed, 2+int(seed%5))
+			o.Outputs = outputs
+			program, err := Compile(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if in := program.Tensor(x); in != nil {
+				fill(in.Data(), CaseInput{}, stream.New(seed, "images"))
+			}
+			p.outputs[i] = outputs
+			if i == 0 {
+				p.alone = program
+			} else {
+				p.shared = program
+			}
+		}
+		pairs = append(pairs, p)
+	}
+	for step := range uint64(3) {
+		for _, p := range pairs {
+			p.alone.Run(step)
+			p.shared.Run(step)
+			for i, n := range p.outputs[0] {
+				if !slices.Equal(p.alone.Tensor(n).Data(), p.shared.Tensor(p.outputs[1][i]).Data()) {
+					t.Fatalf("seed %d, step %d: output %d differs", p.seed, step, i)
+				}
+			}
+		}
+	}
+	if n := testing.AllocsPerRun(5, func() { arena.take(len(arena.data)) }); n != 0 {
+		t.Errorf("the arena is allocated again")
+	}
+	v := NewGraph().Variable("v", tensor.New(3))
+	if _, err := Compile(Options{Outputs: []*Node{ReLU(v)}, Arena: &arena, Frozen: true}); err == nil {
+		t.Error("a frozen program shares an arena")
+	}
+}

@@ -26,6 +26,10 @@ type PredictorOptions struct {
 	Input   tensor.Shape     // of one batch: N x H x W x C
 	Threads *kernels.Threads // nil runs on the caller's thread
 	Table   *kernels.Table   // nil takes that of kernels.Active
+
+	// Frozen promises that parameters do not change between runs, unless Refresh is called after they did. Batch norms are then
+	// folded into convolutions, and weights put in the order in which they are read, once instead of in every run.
+	Frozen bool
 }
 
 // NewPredictor builds and compiles the inference graph of a model. It returns an error if shapes do not fit together.
@@ -63,7 +67,7 @@ func NewPredictor(model Module, store *Store, o PredictorOptions) (*Predictor, e
 	if images == nil {
 		return nil, errors.New("layers: predictor: the logits do not depend on the images")
 	}
-	if p.program, err = autograd.Compile(autograd.Options{Outputs: []*autograd.Node{logits}, Threads: o.Threads, Table: table}); err != nil {
+	if p.program, err = autograd.Compile(autograd.Options{Outputs: []*autograd.Node{logits}, Threads: o.Threads, Table: table, Frozen: o.Frozen}); err != nil {
 		return nil, err
 	}
 	p.images, p.logits = p.program.Tensor(images).Data(), p.program.Tensor(logits)
@@ -79,6 +83,9 @@ func (p *Predictor) Run() *tensor.Tensor {
 	p.program.Run(0)
 	return p.logits
 }
+
+// Refresh makes the next run of a frozen predictor look at the parameters again. Others always do.
+func (p *Predictor) Refresh() { p.program.Refresh() }
 
 // Score runs the batch and compares its first n rows with their labels; the other rows may
 // be anything. It returns an error if n is more than the batch or a label is not a class.

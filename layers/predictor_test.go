@@ -134,3 +134,54 @@ func TestLossOfAStepIsTheSmoothedCrossEntropyOfItsLogits(t *testing.T) {
 		}
 	}
 }
+
+// A frozen predictor gives the logits of one that is not, up to rounding, and sees new parameters after Refresh alone.
+func TestFrozenPredictor(t *testing.T) {
+	store := NewStore(5)
+	norm := NewBatchNorm(store.Root().Sub("norm"), 24)
+	model := Sequential{
+		NewConv2D(store.Root().Sub("conv"), 3, 24, 3, ConvOptions{Padding: 1}), norm, ReLU(),
+		GlobalAvgPool{}, NewLinear(store.Root().Sub("head"), 24, 4),
+	}
+	input := tensor.Shape{5, 6, 6, 3}
+	build := func(frozen bool) *Predictor {
+		p, err := NewPredictor(model, store, PredictorOptions{Input: input, Frozen: frozen})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range p.Images() {
+			p.Images()[i] = float32(i%13)/6 - 1
+		}
+		return p
+	}
+	plain, frozen := build(false), build(true)
+	near := func(what string) {
+		t.Helper()
+		want := plain.Run().Data()
+		for i, v := range frozen.Run().Data() {
+			if d := math.Abs(float64(v - want[i])); !(d <= 1e-5) {
+				t.Errorf("%s: logit %d is %v, want %v", what, i, v, want[i])
+			}
+		}
+	}
+	near("at first")
+	before := append([]float32(nil), frozen.Run().Data()...)
+	for _, p := range []*Parameter{norm.weight, norm.mean, norm.variance} {
+		for i := range p.Value.Data() {
+			p.Value.Data()[i] += 0.5
+		}
+	}
+	for i, v := range frozen.Run().Data() {
+		if v != before[i] {
+			t.Errorf("without Refresh logit %d moves from %v to %v", i, before[i], v)
+		}
+	}
+	frozen.Refresh()
+	near("after Refresh")
+	if n := testing.AllocsPerRun(3, func() { frozen.Run() }); n != 0 {
+		t.Errorf("a run allocates %v times", n)
+	}
+	if plain.Memory().Arena <= 0 || frozen.Memory().Arena < plain.Memory().Arena {
+		t.Errorf("a frozen predictor takes %d bytes, another %d: folded weights are kept", frozen.Memory().Arena, plain.Memory().Arena)
+	}
+}
