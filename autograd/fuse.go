@@ -3,17 +3,23 @@ package autograd
 import "slices"
 
 // fusions are the passes that Compile runs over a schedule, in this order. Each replaces groups of nodes by single ones
-// that compute the same, bit for bit unless it says otherwise, in fewer passes over memory.
+// that compute the same, bit for bit unless they say otherwise, in fewer passes over memory.
 var fusions = [...]func(r *rewriter){
+	foldBatchNorm,
 	fuseBatchNorm,
+	fuseConvolution,
 }
 
-// fuse runs all passes over a schedule. It returns the new one and, for each node of the old one that
-// another took the place of, that other node. Nodes that were merged into others have none.
-func fuse(schedule, outputs []*Node) ([]*Node, map[*Node]*Node) {
+// fuse runs passes over a schedule. It returns the new one and, for each node of the old one that
+// another took the place of, that other node. Nodes that were merged into others have none. All ids are below the number that it returns.
+func fuse(schedule, outputs []*Node, passes []func(*rewriter)) ([]*Node, map[*Node]*Node, int) {
 	replaced := map[*Node]*Node{}
-	for _, pass := range fusions {
-		r := newRewriter(schedule, outputs)
+	ids := 0
+	if len(schedule) > 0 {
+		ids = len(schedule[0].graph.nodes)
+	}
+	for _, pass := range passes {
+		r := newRewriter(schedule, outputs, &ids)
 		pass(r)
 		if len(r.new) == 0 {
 			continue
@@ -30,7 +36,7 @@ func fuse(schedule, outputs []*Node) ([]*Node, map[*Node]*Node) {
 		}
 		outputs = renamed(outputs, to)
 	}
-	return schedule, replaced
+	return schedule, replaced, ids
 }
 
 // renamed returns nodes with those that have a replacement replaced.
@@ -56,12 +62,14 @@ type rewriter struct {
 	written map[*Node]bool    // variables that an operation of the schedule writes to
 	new     map[*Node]*Node
 	merged  map[*Node]bool
+	before  map[*Node][]*Node // new nodes that a node needs
+	ids     *int              // of the next new node
 }
 
-func newRewriter(schedule, outputs []*Node) *rewriter {
+func newRewriter(schedule, outputs []*Node, ids *int) *rewriter {
 	r := &rewriter{
 		nodes: schedule, outputs: make(map[*Node]bool, len(outputs)), users: make(map[*Node][]*Node, len(schedule)),
-		written: map[*Node]bool{}, new: map[*Node]*Node{}, merged: map[*Node]bool{},
+		written: map[*Node]bool{}, new: map[*Node]*Node{}, merged: map[*Node]bool{}, ids: ids,
 	}
 	for _, n := range outputs {
 		r.outputs[n] = true
@@ -97,6 +105,17 @@ func (r *rewriter) replace(n *Node, op Op, in ...*Node) {
 	r.new[n] = &Node{graph: n.graph, id: n.id, kind: opNode, op: op, in: in, shape: n.shape, origin: n.origin}
 }
 
+// insert puts a new operation, with inputs of the old schedule, right before a node.
+func (r *rewriter) insert(n *Node, op Op, shape []int, in ...*Node) *Node {
+	m := &Node{graph: n.graph, id: *r.ids, kind: opNode, op: op, in: in, shape: shape, origin: n.origin}
+	*r.ids++
+	if r.before == nil {
+		r.before = map[*Node][]*Node{}
+	}
+	r.before[n] = append(r.before[n], m)
+	return m
+}
+
 // merge leaves out nodes that nothing reads any more.
 func (r *rewriter) merge(nodes ...*Node) {
 	for _, n := range nodes {
@@ -111,6 +130,10 @@ func (r *rewriter) rewrite() ([]*Node, map[*Node]*Node) {
 	for _, n := range r.nodes {
 		if r.merged[n] {
 			continue
+		}
+		for _, m := range r.before[n] {
+			m.in = renamed(m.in, to)
+			schedule = append(schedule, m)
 		}
 		m := n
 		if f := r.new[n]; f != nil {

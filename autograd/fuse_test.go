@@ -182,12 +182,12 @@ func TestFusedBatchNorm(t *testing.T) {
 	}
 }
 
-// Random graphs give the same bits fused and unfused.
+// Fusion finds something to do in random graphs, and changes values by rounding alone.
 func TestFusionInRandomGraphs(t *testing.T) {
 	fused := 0
 	for seed := range uint64(300) {
 		rng := stream.New(seed, "random graph")
-		loss, x, variables := randomGraph(rng, 3+rng.IntN(20))
+		loss, x, variables := randomGraph(rng, 2, 3+rng.IntN(20))
 		grads, err := Grad(loss, append([]*Node{x}, variables...))
 		if err != nil {
 			t.Fatal(err)
@@ -207,12 +207,7 @@ func TestFusionInRandomGraphs(t *testing.T) {
 			p.Run(1)
 		}
 		for i, n := range outputs {
-			a, b := one.Tensor(n).Data(), other.Tensor(n).Data()
-			for j := range a {
-				if math.Float32bits(a[j]) != math.Float32bits(b[j]) {
-					t.Fatalf("seed %d: output %d (%v) element %d: %v, unfused %v", seed, i, n, j, a[j], b[j])
-				}
-			}
+			nearlyEqual(t, fmt.Sprintf("seed %d: output %d (%v)", seed, i, n), [][]float32{one.Tensor(n).Data()}, [][]float32{other.Tensor(n).Data()})
 		}
 	}
 	if fused < 100 {

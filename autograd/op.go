@@ -9,7 +9,8 @@ import "github.com/nasbench-go/nasbench/tensor"
 //
 //	View(in) int          // the output is input 0, from this element on: no copy
 //	InPlace() []int       // inputs that the output may be written over
-//	Workspace(in, out) int // floats of memory that it needs while it runs
+//	Workspace(in, out, parts) int // floats of memory that it needs while it runs; parts is 0, or those of its group
+//	RowWise(in, out) (access, ok)  // images are independent; see rowwise.go
 //	Writes() []int        // inputs (variables) that it writes to; see [Graph] effects
 type Op interface {
 	// Name is the field's word for the operation, such as "conv2d".
@@ -33,8 +34,13 @@ type inPlacer interface {
 	InPlace() []int
 }
 
+// surrounding is an operation that may be written over an input and whose other inputs are read at other places than that.
+type surrounding interface {
+	Surroundings()
+}
+
 type workspacer interface {
-	Workspace(in []tensor.Shape, out tensor.Shape) int
+	Workspace(in []tensor.Shape, out tensor.Shape, parts int) int
 }
 
 type writer interface {

@@ -51,6 +51,10 @@ func (a *activation) Work(in []tensor.Shape, out tensor.Shape) Work {
 }
 func (*activation) InPlace() []int { return []int{0} }
 
+func (*activation) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
+	return rowAccess{inputs: input0}, true
+}
+
 func (a *activation) Emit(e *Emitter) {
 	x, y, f := e.In(0), e.Out(), e.Table.Activate[a.f]
 	e.Chunks(len(y), func(lo, hi int) { f(y[lo:hi], x[lo:hi]) })
@@ -76,6 +80,10 @@ func (g *activationGrad) Shape(in []tensor.Shape) tensor.Shape { return in[0] }
 func (g *activationGrad) InPlace() []int                       { return []int{0} }
 func (g *activationGrad) Work(in []tensor.Shape, out tensor.Shape) Work {
 	return flops((activationFLOPs[g.a.f]+1)*out.Elements(), in, out)
+}
+
+func (*activationGrad) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
+	return rowAccess{inputs: input01}, true
 }
 
 func (g *activationGrad) Emit(e *Emitter) {

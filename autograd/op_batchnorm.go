@@ -3,7 +3,6 @@ package autograd
 import (
 	"math"
 
-	"github.com/nasbench-go/nasbench/kernels"
 	"github.com/nasbench-go/nasbench/tensor"
 )
 
@@ -52,8 +51,15 @@ func (*moments) Work(in []tensor.Shape, out tensor.Shape) Work {
 	return flops(4*in[0].Elements(), in, out)
 }
 
-func (*moments) Workspace(in []tensor.Shape, out tensor.Shape) int {
-	return out.Elements() * channelParts(in[0])
+func (*moments) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
+	return rowAccess{inputs: input0, reduces: true}, true
+}
+
+func (*moments) Workspace(in []tensor.Shape, out tensor.Shape, parts int) int {
+	if parts == 0 {
+		parts = channelParts(in[0])
+	}
+	return out.Elements() * parts
 }
 
 // channelParts returns into how many parts of rows a reduction to channels is divided.
@@ -63,24 +69,44 @@ func channelParts(x tensor.Shape) int {
 
 func (*moments) Emit(e *Emitter) {
 	x, out, ws, of := e.In(0), e.Out(), e.workspace, e.Table.ChannelMoments
-	rows, c, parts := e.InShape(0).Rows(), e.InShape(0).Last(), channelParts(e.InShape(0))
-	e.Step(parts, func(part int, _ []float32) {
-		lo, hi := kernels.Range(part, parts, rows)
-		p := ws[2*c*part : 2*c*(part+1)]
-		of(p[:c], p[c:], x[lo*c:hi*c], hi-lo, c)
+	rows, c, own := e.InShape(0).Rows(), e.InShape(0).Last(), channelParts(e.InShape(0))
+	e.Scratch(2 * c)
+	e.Partials(rows, own, func(s share, scratch []float32) {
+		mean, m2 := ws[2*c*s.part:][:c], ws[2*c*s.part+c:][:c]
+		if s.done == 0 {
+			of(mean, m2, x[s.lo*c:s.hi*c], s.hi-s.lo, c)
+			return
+		}
+		of(scratch[:c], scratch[c:2*c], x[s.lo*c:s.hi*c], s.hi-s.lo, c)
+		addMoments(mean, m2, s.done, scratch[:c], scratch[c:2*c], s.hi-s.lo)
 	})
-	e.Step(1, func(int, []float32) { mergeMoments(out[:c], out[c:], ws, rows, parts) })
+	counts := make([]int, e.parts(own))
+	for part := range counts {
+		lo, hi := e.partRange(part, len(counts), rows)
+		counts[part] = hi - lo
+	}
+	e.Step(1, func(int, []float32) { mergeMoments(out[:c], out[c:], ws, counts) })
 }
 
-// mergeMoments combines the means and squared deviations of parts of the rows (Chan, Golub and LeVeque
+// addMoments adds to the mean and the squared deviations of n rows those of k more; see mergeMoments.
+func addMoments(mean, m2 []float32, n int, mean2, m22 []float32, k int) {
+	share := float64(k) / float64(n+k)
+	m2, mean2, m22 = m2[:len(mean)], mean2[:len(mean)], m22[:len(mean)]
+	for j, m := range mean {
+		d := float64(mean2[j]) - float64(m)
+		mean[j] = float32(float64(m) + d*share)
+		m2[j] = float32(float64(m2[j]) + float64(m22[j]) + d*d*float64(n)*share)
+	}
+}
+
+// mergeMoments combines the means and squared deviations of parts, which have as many rows as counts says (Chan, Golub and LeVeque
 // 1983, formula 2.1) and divides by the rows.
-func mergeMoments(mean, variance, ws []float32, rows, parts int) {
+func mergeMoments(mean, variance, ws []float32, counts []int) {
 	c := len(mean)
 	for j := range c {
 		var n, m, m2 float64
-		for part := range parts {
-			lo, hi := kernels.Range(part, parts, rows)
-			k := float64(hi - lo)
+		for part, rows := range counts {
+			k := float64(rows)
 			pm, pm2 := float64(ws[2*c*part+j]), float64(ws[2*c*part+c+j])
 			d := pm - m
 			m += d * k / (n + k)
@@ -153,8 +179,13 @@ func (b *batchNorm) Shape(in []tensor.Shape) tensor.Shape {
 func (*batchNorm) Work(in []tensor.Shape, out tensor.Shape) Work {
 	return flops(2*out.Elements(), in, out)
 }
-func (*batchNorm) InPlace() []int                                  { return []int{0} }
-func (*batchNorm) Workspace(in []tensor.Shape, _ tensor.Shape) int { return in[1].Elements() }
+func (*batchNorm) InPlace() []int { return []int{0} }
+func (*batchNorm) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
+	return rowAccess{inputs: input0}, true
+}
+func (*batchNorm) Workspace(in []tensor.Shape, _ tensor.Shape, _ int) int {
+	return in[1].Elements()
+}
 
 func (b *batchNorm) Emit(e *Emitter) { b.emit(e, e.Table.Normalize) }
 
@@ -224,8 +255,12 @@ func (f *batchNormFused) Work(in []tensor.Shape, out tensor.Shape) Work {
 	return flops(n*out.Elements(), in, out)
 }
 
-func (f *batchNormFused) Workspace(in []tensor.Shape, out tensor.Shape) int {
-	return f.b.Workspace(in, out)
+func (f *batchNormFused) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
+	return rowAccess{inputs: f.InPlace()}, true
+}
+
+func (f *batchNormFused) Workspace(in []tensor.Shape, out tensor.Shape, parts int) int {
+	return f.b.Workspace(in, out, parts)
 }
 
 func (f *batchNormFused) InPlace() []int {
@@ -276,9 +311,16 @@ func (r *batchNormReduce) Work(in []tensor.Shape, out tensor.Shape) Work {
 	return flops(n*in[0].Elements(), in, out)
 }
 
+func (*batchNormReduce) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
+	return rowAccess{inputs: input01, reduces: true}, true
+}
+
 // Workspace holds the partial results, then the scale of every channel.
-func (r *batchNormReduce) Workspace(in []tensor.Shape, out tensor.Shape) int {
-	n := (channelParts(in[0]) - 1) * out.Elements()
+func (r *batchNormReduce) Workspace(in []tensor.Shape, out tensor.Shape, parts int) int {
+	if parts == 0 {
+		parts = channelParts(in[0])
+	}
+	n := (parts - 1) * out.Elements()
 	if r.relu {
 		n += in[0].Last()
 	}
@@ -287,7 +329,8 @@ func (r *batchNormReduce) Workspace(in []tensor.Shape, out tensor.Shape) int {
 
 func (r *batchNormReduce) Emit(e *Emitter) {
 	dy, x, mean, variance, out := e.In(0), e.In(1), e.In(2), e.In(3), e.Out()
-	c, eps, parts := len(mean), r.b.epsilon, channelParts(e.InShape(0))
+	c, eps, own := len(mean), r.b.epsilon, channelParts(e.InShape(0))
+	parts, add := e.parts(own), e.Table.Add
 	var reduce func(sum, product, dy, x []float32, rows int)
 	if r.relu {
 		gamma, beta, scale, dot := e.In(4), e.In(5), e.workspace[(parts-1)*2*c:], e.Table.ChannelDotReLU
@@ -303,8 +346,16 @@ func (r *batchNormReduce) Emit(e *Emitter) {
 		dot := e.Table.ChannelDot
 		reduce = func(sum, product, dy, x []float32, rows int) { dot(sum, product, dy, x, mean, rows, c) }
 	}
-	e.Reduce(e.InShape(0).Rows(), parts, func(_, lo, hi int, dst, _ []float32) {
-		reduce(dst[:c], dst[c:], dy[lo*c:hi*c], x[lo*c:hi*c], hi-lo)
+	e.Scratch(2 * c)
+	e.Reduce(e.InShape(0).Rows(), own, func(s share, dst, scratch []float32) {
+		to := dst
+		if s.done > 0 {
+			to = scratch[:2*c]
+		}
+		reduce(to[:c], to[c:], dy[s.lo*c:s.hi*c], x[s.lo*c:s.hi*c], s.hi-s.lo)
+		if s.done > 0 {
+			add(dst, dst, to)
+		}
 	})
 	e.Step(1, func(int, []float32) {
 		for j, v := range variance {
@@ -337,7 +388,12 @@ func (g *batchNormGrad) Work(in []tensor.Shape, out tensor.Shape) Work {
 	}
 	return flops(n*out.Elements(), in, out)
 }
-func (*batchNormGrad) Workspace(in []tensor.Shape, _ tensor.Shape) int { return 3 * in[2].Elements() }
+func (*batchNormGrad) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
+	return rowAccess{inputs: input01}, true
+}
+func (*batchNormGrad) Workspace(in []tensor.Shape, _ tensor.Shape, _ int) int {
+	return 3 * in[2].Elements()
+}
 
 func (g *batchNormGrad) Emit(e *Emitter) {
 	dy, x, gamma, mean, variance, sums := e.In(0), e.In(1), e.In(2), e.In(3), e.In(4), e.In(5)

@@ -19,6 +19,10 @@ func (o *bias) Shape(in []tensor.Shape) tensor.Shape {
 func (*bias) Work(in []tensor.Shape, out tensor.Shape) Work { return flops(out.Elements(), in, out) }
 func (*bias) InPlace() []int                                { return []int{0} }
 
+func (*bias) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
+	return rowAccess{inputs: input0}, true
+}
+
 func (*bias) Emit(e *Emitter) {
 	x, b, y, add := e.In(0), e.In(1), e.Out(), e.Table.AddRow
 	c := e.OutShape().Last()

@@ -46,6 +46,10 @@ func (b *binary) Shape(in []tensor.Shape) tensor.Shape { return in[0] }
 func (*binary) Work(in []tensor.Shape, out tensor.Shape) Work { return flops(out.Elements(), in, out) }
 func (*binary) InPlace() []int                                { return []int{0, 1} }
 
+func (*binary) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
+	return rowAccess{inputs: input01}, true
+}
+
 func (b *binary) Emit(e *Emitter) {
 	f := [...]func(dst, a, b []float32){addKind: e.Table.Add, subKind: e.Table.Sub, mulKind: e.Table.Mul, divKind: e.Table.Div}[b.kind]
 	x, y, out := e.In(0), e.In(1), e.Out()

@@ -62,6 +62,13 @@ func (*broadcast) Name() string                                  { return "broad
 func (b *broadcast) Shape([]tensor.Shape) tensor.Shape           { return b.out }
 func (*broadcast) Work(in []tensor.Shape, out tensor.Shape) Work { return flops(0, in, out) }
 
+func (b *broadcast) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
+	if b.first == 0 {
+		return rowAccess{}, true
+	}
+	return rowAccess{inputs: input0}, true
+}
+
 func (b *broadcast) Emit(e *Emitter) {
 	x, y := e.In(0), e.Out()
 	times, inner := b.out[b.first:b.last+1].Elements(), b.out[b.last+1:].Elements()

@@ -38,6 +38,10 @@ func (c *concat) Shape(in []tensor.Shape) tensor.Shape {
 
 func (*concat) Work(in []tensor.Shape, out tensor.Shape) Work { return flops(0, in, out) }
 
+func (*concat) RowWise(in []tensor.Shape, out tensor.Shape) (rowAccess, bool) {
+	return rowAccess{inputs: upTo(0, len(in))}, len(out) > 1
+}
+
 func (*concat) Emit(e *Emitter) {
 	y, width, copyRows := e.Out(), e.OutShape().Last(), e.Table.CopyRows
 	xs := make([][]float32, len(e.node.in))

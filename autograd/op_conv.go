@@ -114,15 +114,46 @@ func convParts(n, width int, w, y tensor.Shape) int {
 	return flopParts(min(n, pixels/least), 2*y.Elements()*w[0]*w[1]*w[2])
 }
 
+func (*conv2D) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
+	return rowAccess{inputs: input0}, true
+}
+
+// Pixels is for [groupRules]: kernels other than those of one channel each are packed.
+func (c *conv2D) Pixels(in []tensor.Shape, out tensor.Shape) int {
+	if in[1][2] == 1 {
+		return 0
+	}
+	return out[:3].Elements()
+}
+
 func (c *conv2D) Emit(e *Emitter) {
 	g := c.geometry(e.InShape(0), e.InShape(1), e.OutShape())
-	x, w, y, forward := e.In(0), e.In(1), e.Out(), e.Table.ConvForward
-	e.Scratch(e.Table.ConvScratch(g))
+	emitConv(e, g, nil, nil)
+}
+
+// emitConv adds the execution of a convolution of input 0 with the kernels of input 1. Kernels that are read in another order than they are stored in are brought into it
+// once, before any part of the images.
+func emitConv(e *Emitter, g *kernels.Conv, bias, residual []float32) {
+	x, w, y := e.In(0), e.In(1), e.Out()
 	rows := g.N * g.Ho
 	parts := convParts(rows, g.Wo, e.InShape(1), e.OutShape())
-	e.Step(parts, func(part int, scratch []float32) {
-		lo, hi := kernels.Range(part, parts, rows)
-		forward(g, x, w, nil, y, scratch, lo, hi)
+	if n := e.Table.PackedConv(g); n > 0 && (e.group != nil || parts > 1 || e.fixed(1)) {
+		unpacked, packed, pack := w, e.Keep(n), e.Table.PackConv
+		packing := *g
+		g.Packed, w = true, packed
+		e.Once(1, func() { pack(&packing, unpacked, packed) })
+	}
+	e.Scratch(e.Table.ConvScratch(g))
+	if residual != nil {
+		forward := e.Table.ConvForwardAdd
+		e.Spread(rows, parts, func(_, lo, hi int, scratch []float32) {
+			forward(g, x, w, bias, residual, y, scratch, lo, hi)
+		})
+		return
+	}
+	forward := e.Table.ConvForward
+	e.Spread(rows, parts, func(_, lo, hi int, scratch []float32) {
+		forward(g, x, w, bias, y, scratch, lo, hi)
 	})
 }
 
@@ -146,14 +177,18 @@ func (c *convBackwardData) Work(in []tensor.Shape, out tensor.Shape) Work {
 	return convWork(in[1], in[0], in, out)
 }
 
+// Pixels is for [groupRules].
+func (c *convBackwardData) Pixels(in []tensor.Shape, _ tensor.Shape) int {
+	return c.conv2D.Pixels(in, in[0])
+}
+
 func (c *convBackwardData) Emit(e *Emitter) {
 	g := c.geometry(c.x, e.InShape(1), e.InShape(0))
 	dy, w, dx, backward := e.In(0), e.In(1), e.Out(), e.Table.ConvBackwardData
 	e.Scratch(e.Table.ConvScratch(g))
 	rows := g.N * g.H
 	parts := convParts(rows, g.W, e.InShape(1), e.InShape(0))
-	e.Step(parts, func(part int, scratch []float32) {
-		lo, hi := kernels.Range(part, parts, rows)
+	e.Spread(rows, parts, func(_, lo, hi int, scratch []float32) {
 		backward(g, dy, w, dx, scratch, lo, hi)
 	})
 }
@@ -179,17 +214,31 @@ func (c *convBackwardWeights) parts(y tensor.Shape) int {
 	return reduceParts(y[0]*y[1], 2*y.Elements()*c.w[0]*c.w[1]*c.w[2], 4*flopGrain)
 }
 
-func (c *convBackwardWeights) Workspace(in []tensor.Shape, out tensor.Shape) int {
-	return (c.parts(in[1]) - 1) * out.Elements()
+func (*convBackwardWeights) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
+	return rowAccess{inputs: input01, reduces: true}, true
+}
+
+// Partial is for [groupRules].
+func (*convBackwardWeights) Partial(in []tensor.Shape, out tensor.Shape) (size, most int) {
+	return out.Elements(), (in[0].Elements() + in[1].Elements()) / 4
+}
+
+func (c *convBackwardWeights) Workspace(in []tensor.Shape, out tensor.Shape, parts int) int {
+	if parts == 0 {
+		parts = c.parts(in[1])
+	}
+	return (parts - 1) * out.Elements()
 }
 
 func (c *convBackwardWeights) Emit(e *Emitter) {
 	g := c.geometry(e.InShape(0), c.w, e.InShape(1))
 	x, dy, backward := e.In(0), e.In(1), e.Table.ConvBackwardWeights
 	e.Scratch(e.Table.ConvScratch(g))
-	e.Reduce(g.N*g.Ho, c.parts(e.InShape(1)), func(_, lo, hi int, dw, scratch []float32) {
-		clear(dw)
-		backward(g, x, dy, dw, scratch, lo, hi)
+	e.Reduce(g.N*g.Ho, c.parts(e.InShape(1)), func(s share, dw, scratch []float32) {
+		if s.done == 0 {
+			clear(dw)
+		}
+		backward(g, x, dy, dw, scratch, s.lo, s.hi)
 	})
 }
 

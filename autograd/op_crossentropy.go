@@ -31,7 +31,9 @@ func (c *crossEntropy) Shape(in []tensor.Shape) tensor.Shape {
 func (*crossEntropy) Work(in []tensor.Shape, out tensor.Shape) Work {
 	return flops(5*in[0].Elements(), in, out)
 }
-func (*crossEntropy) Workspace(in []tensor.Shape, _ tensor.Shape) int { return in[0][0] }
+func (*crossEntropy) Workspace(in []tensor.Shape, _ tensor.Shape, _ int) int {
+	return in[0][0]
+}
 
 func (c *crossEntropy) Emit(e *Emitter) {
 	logits, labels, loss, out := e.In(0), e.In(1), e.workspace, e.Out()

@@ -49,7 +49,11 @@ func (d *dropout) Shape(in []tensor.Shape) tensor.Shape {
 func (*dropout) Work(in []tensor.Shape, out tensor.Shape) Work { return flops(out.Elements(), in, out) }
 func (*dropout) InPlace() []int                                { return []int{0} }
 
-func (d *dropout) Workspace(in []tensor.Shape, _ tensor.Shape) int {
+func (*dropout) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
+	return rowAccess{inputs: input0}, true
+}
+
+func (d *dropout) Workspace(in []tensor.Shape, _ tensor.Shape, _ int) int {
 	if d.path {
 		return in[0][0]
 	}

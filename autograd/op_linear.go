@@ -36,7 +36,7 @@ func (*linear) parts(x, w tensor.Shape) int {
 	return reduceParts(w[0], 2*x.Rows()*w.Elements(), 4*flopGrain)
 }
 
-func (l *linear) Workspace(in []tensor.Shape, out tensor.Shape) int {
+func (l *linear) Workspace(in []tensor.Shape, out tensor.Shape, _ int) int {
 	return (l.parts(in[0], in[1]) - 1) * out.Elements()
 }
 
@@ -55,8 +55,8 @@ func (l *linear) Emit(e *Emitter) {
 		plans[i].K = hi - lo
 		e.Scratch(e.Table.GEMMScratch(&plans[i]))
 	}
-	e.Reduce(w[0], parts, func(part, lo, _ int, y, scratch []float32) {
-		gemm(&plans[part], x[lo:], weights[lo*w[1]:], y, nil, scratch)
+	e.Reduce(w[0], parts, func(s share, y, scratch []float32) {
+		gemm(&plans[s.part], x[s.lo:], weights[s.lo*w[1]:], y, nil, scratch)
 	})
 }
 
@@ -156,7 +156,7 @@ func (l *linearBackwardWeights) parts(x tensor.Shape) int {
 	return reduceParts(x.Rows(), 2*x.Rows()*l.w.Elements(), 4*flopGrain)
 }
 
-func (l *linearBackwardWeights) Workspace(in []tensor.Shape, out tensor.Shape) int {
+func (l *linearBackwardWeights) Workspace(in []tensor.Shape, out tensor.Shape, _ int) int {
 	return (l.parts(in[0]) - 1) * out.Elements()
 }
 
@@ -176,8 +176,8 @@ func (l *linearBackwardWeights) Emit(e *Emitter) {
 		plans[i].K = hi - lo
 		e.Scratch(e.Table.GEMMScratch(&plans[i]))
 	}
-	e.Reduce(rows, parts, func(part, lo, _ int, dw, scratch []float32) {
-		gemm(&plans[part], x[lo*in:], dy[lo*out:], dw, nil, scratch)
+	e.Reduce(rows, parts, func(s share, dw, scratch []float32) {
+		gemm(&plans[s.part], x[s.lo*in:], dy[s.lo*out:], dw, nil, scratch)
 	})
 }
 

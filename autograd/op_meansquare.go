@@ -28,7 +28,9 @@ func (m *meanSquare) Shape(in []tensor.Shape) tensor.Shape {
 func (*meanSquare) Work(in []tensor.Shape, out tensor.Shape) Work {
 	return flops(2*in[0].Elements(), in, out)
 }
-func (*meanSquare) Workspace(in []tensor.Shape, _ tensor.Shape) int { return chunks(in[0].Elements()) }
+func (*meanSquare) Workspace(in []tensor.Shape, _ tensor.Shape, _ int) int {
+	return chunks(in[0].Elements())
+}
 
 func (*meanSquare) Emit(e *Emitter) {
 	x, out, ws, squares, sum := e.In(0), e.Out(), e.workspace, e.Table.SumSquares, e.Table.Sum

@@ -33,6 +33,10 @@ func (p *pad) Shape(in []tensor.Shape) tensor.Shape {
 
 func (*pad) Work(in []tensor.Shape, out tensor.Shape) Work { return flops(0, in, out) }
 
+func (p *pad) RowWise(in []tensor.Shape, out tensor.Shape) (rowAccess, bool) {
+	return rowAccess{inputs: input0}, len(out) > 1 && in[0][0] == out[0]
+}
+
 func (p *pad) Emit(e *Emitter) {
 	x, y := e.In(0), e.Out()
 	rows := blockRows(e.OutShape(), p.before, e.InShape(0))

@@ -94,6 +94,10 @@ func (p *pool2D) geometry(x, y tensor.Shape) *kernels.Pool {
 	}
 }
 
+func (*pool2D) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
+	return rowAccess{inputs: input0}, true
+}
+
 func (p *pool2D) Emit(e *Emitter) {
 	g := p.geometry(e.InShape(0), e.OutShape())
 	x, y, forward := e.In(0), e.Out(), e.Table.AvgPoolForward
@@ -123,6 +127,13 @@ func (g *poolGrad) Shape([]tensor.Shape) tensor.Shape { return g.x }
 func (g *poolGrad) Work(in []tensor.Shape, out tensor.Shape) Work {
 	w := g.p.Work([]tensor.Shape{g.x}, in[0])
 	return flops(int(w.FLOPs)+in[0].Elements(), in, out)
+}
+
+func (g *poolGrad) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
+	if g.p.max {
+		return rowAccess{inputs: input01}, true
+	}
+	return rowAccess{inputs: input0}, true
 }
 
 func (g *poolGrad) Emit(e *Emitter) {

@@ -3,7 +3,6 @@ package autograd
 import (
 	"slices"
 
-	"github.com/nasbench-go/nasbench/kernels"
 	"github.com/nasbench-go/nasbench/tensor"
 )
 
@@ -83,12 +82,19 @@ func (r *reduce) split(x tensor.Shape) (outer, n, inner int) {
 	return x[:r.first].Elements(), x[r.first : r.last+1].Elements(), x[r.last+1:].Elements()
 }
 
-func (r *reduce) Workspace(in []tensor.Shape, _ tensor.Shape) int {
+func (r *reduce) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
+	return rowAccess{inputs: input0, reduces: r.first == 0}, true
+}
+
+func (r *reduce) Workspace(in []tensor.Shape, _ tensor.Shape, parts int) int {
 	outer, n, inner := r.split(in[0])
-	if outer != 1 {
+	if r.first > 0 && (outer != 1 || parts > 0) {
 		return 0
 	}
-	return reduceParts(n, n*inner, grain) * inner
+	if parts == 0 {
+		parts = reduceParts(n, n*inner, grain)
+	}
+	return parts * inner
 }
 
 func (r *reduce) Emit(e *Emitter) {
@@ -106,7 +112,7 @@ func (r *reduce) Emit(e *Emitter) {
 			channelSum(dst, x, rows, inner)
 		}
 	}
-	if outer != 1 {
+	if r.first > 0 && (outer != 1 || e.group != nil) {
 		e.Rows(outer, n*inner, func(lo, hi int) {
 			for o := lo; o < hi; o++ {
 				one(y[o*inner:(o+1)*inner], x[o*n*inner:(o+1)*n*inner], n)
@@ -117,10 +123,17 @@ func (r *reduce) Emit(e *Emitter) {
 		})
 		return
 	}
-	parts := reduceParts(n, n*inner, grain)
-	e.Step(parts, func(part int, _ []float32) {
-		lo, hi := kernels.Range(part, parts, n)
-		one(ws[part*inner:(part+1)*inner], x[lo*inner:hi*inner], hi-lo)
+	own := reduceParts(n, n*inner, grain)
+	parts, add := e.parts(own), e.Table.Add
+	e.Scratch(inner)
+	e.Partials(n, own, func(s share, scratch []float32) {
+		dst := ws[s.part*inner : (s.part+1)*inner]
+		if s.done == 0 {
+			one(dst, x[s.lo*inner:s.hi*inner], s.hi-s.lo)
+			return
+		}
+		one(scratch[:inner], x[s.lo*inner:s.hi*inner], s.hi-s.lo)
+		add(dst, dst, scratch[:inner])
 	})
 	e.Step(1, func(int, []float32) {
 		one(y, ws[:parts*inner], parts)

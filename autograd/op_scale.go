@@ -22,6 +22,10 @@ func (o *scale) Shape(in []tensor.Shape) tensor.Shape {
 func (*scale) Work(in []tensor.Shape, out tensor.Shape) Work { return flops(out.Elements(), in, out) }
 func (*scale) InPlace() []int                                { return []int{0} }
 
+func (*scale) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
+	return rowAccess{inputs: input0}, true
+}
+
 func (*scale) Emit(e *Emitter) {
 	x, s, y, scal := e.In(0), e.In(1), e.Out(), e.Table.Scal
 	e.Chunks(len(y), func(lo, hi int) { scal(y[lo:hi], x[lo:hi], s[0]) })
@@ -52,6 +56,10 @@ func (*scaleConst) Work(in []tensor.Shape, out tensor.Shape) Work {
 }
 func (*scaleConst) InPlace() []int             { return []int{0} }
 func (o *scaleConst) Grad(_, dy *Node) []*Node { return []*Node{scaleBy(dy, o.factor)} }
+
+func (*scaleConst) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
+	return rowAccess{inputs: input0}, true
+}
 
 func (o *scaleConst) Emit(e *Emitter) {
 	x, y, scal := e.In(0), e.Out(), e.Table.Scal

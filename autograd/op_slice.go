@@ -64,6 +64,10 @@ func (*slice) Work(_ []tensor.Shape, out tensor.Shape) Work {
 	return Work{Bytes: 8 * int64(out.Elements())}
 }
 
+func (s *slice) RowWise(in []tensor.Shape, out tensor.Shape) (rowAccess, bool) {
+	return rowAccess{inputs: input0}, len(out) > 1 && in[0][0] == out[0]
+}
+
 func (s *slice) Emit(e *Emitter) {
 	x, y := e.In(0), e.Out()
 	c := e.OutShape().Last()

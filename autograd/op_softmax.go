@@ -30,6 +30,10 @@ func (*softmax) Work(in []tensor.Shape, out tensor.Shape) Work {
 }
 func (*softmax) InPlace() []int { return []int{0} }
 
+func (*softmax) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
+	return rowAccess{inputs: input0}, true
+}
+
 func (s *softmax) Emit(e *Emitter) {
 	x, y, c, f := e.In(0), e.Out(), e.OutShape().Last(), e.Table.Softmax
 	if s.log {
@@ -52,6 +56,10 @@ func (g *softmaxGrad) Name() string                       { return (&softmax{g.l
 func (*softmaxGrad) Shape(in []tensor.Shape) tensor.Shape { return in[0] }
 func (*softmaxGrad) Work(in []tensor.Shape, out tensor.Shape) Work {
 	return flops(4*out.Elements(), in, out)
+}
+
+func (*softmaxGrad) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
+	return rowAccess{inputs: input01}, true
 }
 
 func (g *softmaxGrad) Emit(e *Emitter) {

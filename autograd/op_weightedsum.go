@@ -1,9 +1,6 @@
 package autograd
 
-import (
-	"github.com/nasbench-go/nasbench/kernels"
-	"github.com/nasbench-go/nasbench/tensor"
-)
+import "github.com/nasbench-go/nasbench/tensor"
 
 // WeightedSum returns the sum of w[i]*xs[i] for a vector w of len(xs) and inputs of one
 // shape, in one pass over memory.
@@ -31,21 +28,25 @@ func (*weightedSum) Work(in []tensor.Shape, out tensor.Shape) Work {
 	return flops((2*len(in)-3)*out.Elements(), in, out)
 }
 
+func (*weightedSum) RowWise(in []tensor.Shape, _ tensor.Shape) (rowAccess, bool) {
+	return rowAccess{inputs: upTo(1, len(in))}, true
+}
+
 func (*weightedSum) Emit(e *Emitter) {
 	w, y, sum := e.In(0), e.Out(), e.Table.WSum
 	n := len(w)
-	parts := chunks(len(y))
-	// Every part has the slices of its inputs ready, so that a run allocates nothing.
-	xs := make([][]float32, parts*n)
-	for part := range parts {
-		lo, hi := kernels.Range(part, parts, len(y))
-		for i := range n {
-			xs[part*n+i] = e.In(i + 1)[lo:hi]
-		}
+	all := make([][]float32, n)
+	for i := range all {
+		all[i] = e.In(i + 1)
 	}
-	e.Step(parts, func(part int, _ []float32) {
-		lo, hi := kernels.Range(part, parts, len(y))
-		sum(y[lo:hi], xs[part*n:(part+1)*n], w)
+	// Every part has room for the slices of its inputs, so that a run allocates nothing.
+	room := make([][]float32, e.parts(chunks(len(y)))*n)
+	e.Spread(len(y), chunks(len(y)), func(part, lo, hi int, _ []float32) {
+		xs := room[part*n : (part+1)*n]
+		for i, x := range all {
+			xs[i] = x[lo:hi]
+		}
+		sum(y[lo:hi], xs, w)
 	})
 }
 
@@ -78,21 +79,32 @@ func (*dots) Shape(in []tensor.Shape) tensor.Shape { return tensor.Shape{len(in)
 func (*dots) Work(in []tensor.Shape, out tensor.Shape) Work {
 	return flops(2*in[0].Elements()*out[0], in, out)
 }
-func (*dots) Workspace(in []tensor.Shape, out tensor.Shape) int {
-	return chunks(in[0].Elements()) * out[0]
+func (*dots) RowWise(in []tensor.Shape, _ tensor.Shape) (rowAccess, bool) {
+	return rowAccess{inputs: upTo(0, len(in)), reduces: true}, true
+}
+
+func (*dots) Workspace(in []tensor.Shape, out tensor.Shape, parts int) int {
+	if parts == 0 {
+		parts = chunks(in[0].Elements())
+	}
+	return parts * out[0]
 }
 
 func (*dots) Emit(e *Emitter) {
 	dy, out, ws, dot := e.In(0), e.Out(), e.workspace, e.Table.Dot
-	n, parts := len(out), chunks(len(dy))
+	n, own := len(out), chunks(len(dy))
+	parts := e.parts(own)
 	xs := make([][]float32, n)
 	for i := range xs {
 		xs[i] = e.In(i + 1)
 	}
-	e.Step(parts, func(part int, _ []float32) {
-		lo, hi := kernels.Range(part, parts, len(dy))
+	e.Partials(len(dy), own, func(s share, _ []float32) {
+		sums := ws[s.part*n : (s.part+1)*n]
+		if s.done == 0 {
+			clear(sums)
+		}
 		for i, x := range xs {
-			ws[part*n+i] = float32(dot(dy[lo:hi], x[lo:hi]))
+			sums[i] += float32(dot(dy[s.lo:s.hi], x[s.lo:s.hi]))
 		}
 	})
 	e.Step(1, func(int, []float32) {

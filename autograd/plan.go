@@ -59,16 +59,34 @@ type plan struct {
 	buffers   []tensor.Buffer
 	offsets   []int
 	total     int // elements of the arena
+
+	groups []*rowGroup // by position in the schedule; nil for nodes in none
+	used   []int       // by buffer: position at which it is read for the last time
+	mixed  []*rowGroup // by buffer: the last group in which an operation reads other images of it than it computes
+	spare  []int       // buffers that the group at hand has read for the last time
 }
 
 // arenaAlign is the alignment of every buffer in elements: one cache line.
 const arenaAlign = 16
 
-// planMemory assigns buffers to the nodes of a schedule. Outputs stay alive to the end.
-func planMemory(schedule, outputs []*Node) *plan {
-	p := &plan{places: map[*Node]place{}, workspace: map[*Node]int{}}
+// planMemory assigns buffers to the nodes of a schedule. Outputs stay alive to the end. The buffers that a group touches live from its first
+// node to its last; those of frozen nodes are never used again.
+func planMemory(schedule, outputs []*Node, groups []*rowGroup, frozen map[*Node]bool) *plan {
+	p := &plan{places: make(map[*Node]place, len(schedule)), workspace: map[*Node]int{}, groups: make([]*rowGroup, len(schedule))}
+	for _, g := range groups {
+		for i := g.first; i <= g.last; i++ {
+			p.groups[i] = g
+		}
+	}
 	last := lastUses(schedule, outputs)
+	for n := range frozen {
+		last[n] = len(schedule)
+	}
 	for i, n := range schedule {
+		g := p.groups[i]
+		if g != nil && i == g.first {
+			p.spare = p.spare[:0]
+		}
 		if n.kind != opNode {
 			p.places[n] = place{buffer: -1, leaf: n}
 			continue
@@ -83,12 +101,26 @@ func planMemory(schedule, outputs []*Node) *plan {
 			p.places[n] = place{buffer: p.add(n.shape.Elements(), i)}
 		}
 		if b := p.places[n].buffer; b >= 0 {
-			p.buffers[b].Last = max(p.buffers[b].Last, last[n])
+			if frozen[n] {
+				p.buffers[b].First = 0
+			}
+			p.used[b] = max(p.used[b], last[n])
+			p.buffers[b].Last = max(p.buffers[b].Last, p.end(p.used[b]))
 		}
 		if w, ok := n.op.(workspacer); ok {
-			if size := w.Workspace(shapesOf(n.in), n.shape); size > 0 {
-				p.workspace[n] = p.add(size, i)
+			parts := 0
+			if g != nil {
+				parts = g.parts
 			}
+			if size := w.Workspace(shapesOf(n.in), n.shape, parts); size > 0 {
+				p.workspace[n] = p.add(size, i)
+				if b := p.workspace[n]; frozen[n] {
+					p.buffers[b].First, p.buffers[b].Last, p.used[b] = 0, len(schedule), len(schedule)
+				}
+			}
+		}
+		if g != nil {
+			p.release(n, i)
 		}
 	}
 	p.offsets, p.total = tensor.PlanArena(p.buffers, arenaAlign)
@@ -96,14 +128,58 @@ func planMemory(schedule, outputs []*Node) *plan {
 }
 
 func (p *plan) add(size, step int) int {
-	p.buffers = append(p.buffers, tensor.Buffer{Size: size, First: step, Last: step})
+	first := step
+	if g := p.groups[step]; g != nil {
+		first = g.first
+	}
+	p.buffers = append(p.buffers, tensor.Buffer{Size: size, First: first, Last: p.end(step)})
+	p.used = append(p.used, step)
+	p.mixed = append(p.mixed, nil)
 	return len(p.buffers) - 1
+}
+
+// end returns the last position of what runs together with the given one.
+func (p *plan) end(step int) int {
+	if step < len(p.groups) && p.groups[step] != nil {
+		return p.groups[step].last
+	}
+	return step
+}
+
+// release notes which buffers a node of a group, at the given position, is the last to read. Later nodes of the group may take over those that were only
+// read for the images at hand: their own values for these images then lie in the same place, whatever block the group is at.
+func (p *plan) release(n *Node, step int) {
+	g := p.groups[step]
+	a := g.access[step-g.first]
+	if _, view := n.op.(viewer); view {
+		return
+	}
+	for i, in := range n.in {
+		b := p.places[in].buffer
+		if b < 0 {
+			continue
+		}
+		if !contains(a.inputs, i) {
+			p.mixed[b] = g
+		} else if p.used[b] == step && p.mixed[b] != g && !contains(p.spare, b) {
+			p.spare = append(p.spare, b)
+		}
+	}
 }
 
 // reusable returns the buffer of an input that node n, run at the given step, may write its output over:
 // one that the operation allows, of the same size, and that nobody reads later. A
 // buffer's Last already covers every view of it that came before.
 func (p *plan) reusable(n *Node, step int) (int, bool) {
+	g := p.groups[step]
+	if g != nil && !g.access[step-g.first].reduces {
+		for i, b := range p.spare {
+			if p.buffers[b].Size == n.shape.Elements() && p.mixed[b] != g {
+				p.spare = append(p.spare[:i], p.spare[i+1:]...)
+				return b, true
+			}
+		}
+	}
 	op, ok := n.op.(inPlacer)
 	if !ok {
 		return 0, false
@@ -115,18 +191,18 @@ func (p *plan) reusable(n *Node, step int) (int, bool) {
 			continue
 		}
 		b := p.buffers[at.buffer]
-		if b.Size == n.shape.Elements() && b.Last == step && !aliased(p, n, i) {
+		if b.Size == n.shape.Elements() && p.used[at.buffer] == step && !aliased(p, n, i) && (g == nil || p.mixed[at.buffer] != g) {
 			return at.buffer, true
 		}
 	}
 	return 0, false
 }
 
-// aliased reports whether another input of n lies in the same buffer as input i at another
-// place, where writing over input i would change it before it is read.
+// aliased reports whether another input of n lies in the same buffer as input i, at another place or read around an element as well as at it, where writing over input i would change it before it is read.
 func aliased(p *plan, n *Node, i int) bool {
+	_, around := n.op.(surrounding)
 	for j, in := range n.in {
-		if j != i && in != n.in[i] && p.places[in].buffer == p.places[n.in[i]].buffer {
+		if j != i && (around || in != n.in[i]) && p.places[in].buffer == p.places[n.in[i]].buffer {
 			return true
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"runtime/pprof"
 	"strings"
 	"time"
+
+	"github.com/nasbench-go/nasbench/kernels"
 )
 
 // Path returns where in a model the node belongs: the path of the parameters that it, the node whose gradient it
@@ -22,6 +24,12 @@ func (n *Node) Path() string {
 		for _, in := range n.in {
 			if in.kind == variableNode {
 				return layerOf(in.name)
+			}
+		}
+		for _, in := range n.in {
+			switch in.op.(type) {
+			case *foldedScale, *kernelSum: // weights
+				return in.Path()
 			}
 		}
 		if len(n.in) == 0 {
@@ -52,24 +60,90 @@ func (n *Node) Work() Work {
 }
 
 // Steps returns the node that each step of the program works for, in the order in which they run. A node may
-// have more than one step, a view has none. The caller must not change the slice.
+// have more than one step, a view has none. Steps of a group of operations stand side by side, though they run by turns for some images at a
+// time. The caller must not change the slice.
 func (p *Program) Steps() []*Node {
-	nodes := make([]*Node, len(p.steps))
+	var nodes []*Node
 	for i := range p.steps {
-		nodes[i] = p.steps[i].node
+		if g := p.steps[i].group; g != nil {
+			for _, m := range g.members {
+				nodes = append(nodes, m.node)
+			}
+			continue
+		}
+		nodes = append(nodes, p.steps[i].node)
 	}
 	return nodes
 }
 
-// RunTimed is like [Program.Run] and adds to times, one for each of Steps, how long the steps took.
+// timing is what the workers measure in a group, by worker and member.
+type timing struct {
+	group *groupRun
+	spent [][]time.Duration
+}
+
+// RunTimed is like [Program.Run] and adds to times, one for each of Steps, how long the steps took. Those of a group share the time that it took
+// as the times of all workers do.
 func (p *Program) RunTimed(stepNumber uint64, times []time.Duration) {
 	p.clock = stepNumber
-	before := time.Now()
+	p.prepare()
+	if p.timing == nil {
+		p.timing = &timing{spent: make([][]time.Duration, len(p.scratch))}
+		for i := range p.timing.spent {
+			p.timing.spent[i] = make([]time.Duration, len(times))
+		}
+	}
+	t := p.timing
+	at, before := 0, time.Now()
 	for i := range p.steps {
-		p.runStep(&p.steps[i])
+		s := &p.steps[i]
+		if s.group == nil {
+			p.runStep(s)
+			now := time.Now()
+			times[at] += now.Sub(before)
+			before = now
+			at++
+			continue
+		}
+		t.group = s.group
+		p.threads.Run(s.parts, func(part, worker int) { t.part(part, p.scratch[worker], t.spent[worker]) })
 		now := time.Now()
-		times[i] += now.Sub(before)
+		t.divide(times[at:at+len(s.group.members)], now.Sub(before))
 		before = now
+		at += len(s.group.members)
+	}
+}
+
+// part runs a part of the group and adds up how long the members took.
+func (t *timing) part(part int, scratch []float32, spent []time.Duration) {
+	g := t.group
+	lo, end := kernels.Range(part, g.parts, g.images)
+	before := time.Now()
+	for lo < end {
+		hi := min(lo+g.block, end)
+		for i := range g.members {
+			g.members[i].run(part, lo, hi, scratch)
+			now := time.Now()
+			spent[i] += now.Sub(before)
+			before = now
+		}
+		lo = hi
+	}
+}
+
+// divide adds to times, of the members, their shares of the whole time, and begins anew.
+func (t *timing) divide(times []time.Duration, whole time.Duration) {
+	sum := time.Duration(0)
+	for _, spent := range t.spent {
+		for i := range times {
+			sum += spent[i]
+		}
+	}
+	for _, spent := range t.spent {
+		for i := range times {
+			times[i] += time.Duration(float64(whole) * float64(spent[i]) / float64(max(sum, 1)))
+			spent[i] = 0
+		}
 	}
 }
 
@@ -99,12 +173,29 @@ func labels(n *Node) context.Context {
 // of the goroutine that calls it.
 func (p *Program) Label() {
 	of := map[*Node]context.Context{}
+	label := func(n *Node) context.Context {
+		if of[n] == nil {
+			of[n] = labels(n)
+		}
+		return of[n]
+	}
+	for i := range p.prologue {
+		p.prologue[i].labels = label(p.prologue[i].node)
+	}
 	for i := range p.steps {
 		s := &p.steps[i]
-		if of[s.node] == nil {
-			of[s.node] = labels(s.node)
+		s.labels = label(s.node)
+		if s.group == nil {
+			continue
 		}
-		s.labels = of[s.node]
+		for j := range s.group.members {
+			m := &s.group.members[j]
+			l, run := label(m.node), m.run
+			m.run = func(part, lo, hi int, scratch []float32) {
+				pprof.SetGoroutineLabels(l)
+				run(part, lo, hi, scratch)
+			}
+		}
 	}
 	// Workers take the labels over part by part.
 	p.task = func(part, worker int) {

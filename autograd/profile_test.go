@@ -46,8 +46,7 @@ func TestPathAndDirection(t *testing.T) {
 		}
 	}
 	for _, want := range []place{
-		{"conv2d", "stem.conv", false},
-		{"relu", "stem.conv", false},
+		{"conv2d_relu", "stem.conv", false},
 		{"linear", "head", false},
 		{"relu_grad", "stem.conv", true},
 		{"conv2d_backward_weights", "stem.conv", true},

@@ -17,12 +17,24 @@ type Options struct {
 	Table   *kernels.Table   // nil takes the table that kernels.Active chooses
 	Seed    uint64           // of the random masks
 
-	// Unfused runs every node of the graph on its own. Otherwise Compile replaces groups of nodes by single
-	// operations that give the same values with less memory traffic.
+	// Unfused runs every node of the graph on its own. Otherwise Compile replaces some nodes by single
+	// operations that give the same values with less memory traffic, and runs others in groups, a few images at a time.
 	Unfused bool
+
+	// Frozen promises that variables do not change between runs, unless [Program.Refresh] is called after they did. What follows from them alone is then
+	// computed once: kernels into which a batch normalisation was folded, for instance, in the order in which a routine reads them. No operation of the
+	// graph may write to a variable.
+	Frozen bool
+
+	// Arena is memory that the program shares with others that never run at the same time; nil gives it its own. Outputs are then valid until
+	// another of the programs runs.
+	Arena *Arena
 
 	// MaxBytes bounds the planned memory, inputs included; 0 means no bound.
 	MaxBytes int64
+
+	rules   *groupRules       // nil takes the usual ones
+	fusions []func(*rewriter) // nil takes all
 }
 
 // MemoryError says that a program's plan needs more memory than allowed. None of it was allocated.
@@ -44,6 +56,13 @@ type Program struct {
 	tensors  map[*Node]*tensor.Tensor
 	schedule []*Node
 	plan     *plan
+	timing   *timing // of RunTimed
+	kept     int     // floats outside of the arena
+
+	// Of frozen programs: the values that follow from variables and constants alone, the steps that compute them, and whether they have run.
+	frozen   map[*Node]bool
+	prologue []step
+	ready    bool
 }
 
 type step struct {
@@ -51,7 +70,24 @@ type step struct {
 	parts int
 	run   func(part int, scratch []float32)
 
+	group *groupRun // what run goes through, if it is a group
+
 	labels context.Context // nil unless Label was called
+}
+
+// Arena is memory for the values of programs that take turns, such as those of the networks of a search, so that making one does not
+// allocate and clear all of it again. The zero value is ready to use.
+type Arena struct{ data []float32 }
+
+// take returns n floats: those of the arena if it has as many, else new ones, which become the arena.
+func (a *Arena) take(n int) []float32 {
+	if a == nil {
+		return tensor.Alloc(n)
+	}
+	if len(a.data) < n {
+		a.data = tensor.Alloc(n)
+	}
+	return a.data[:n:n]
 }
 
 // Compile plans memory for everything that the outputs need and chooses the routines. It returns an error if
@@ -75,22 +111,44 @@ func Compile(o Options) (*Program, error) {
 		}
 		o.Table = t
 	}
+	if o.Arena != nil && o.Frozen {
+		return nil, errors.New("autograd: compile: a frozen program keeps values between runs and needs an arena of its own")
+	}
 	schedule, outputs := needed(o.Outputs), o.Outputs
 	var replaced map[*Node]*Node
+	ids := len(o.Outputs[0].graph.nodes)
 	if !o.Unfused {
-		schedule, replaced = fuse(schedule, outputs)
+		passes := o.fusions
+		if passes == nil {
+			passes = fusions[:]
+		}
+		schedule, replaced, ids = fuse(schedule, outputs, passes)
 		outputs = renamed(outputs, replaced)
 	}
+	rules := defaultGroupRules()
+	if o.rules != nil {
+		rules = *o.rules
+	}
+	rules.alone = rules.alone || o.Unfused
+	var frozen map[*Node]bool
+	if o.Frozen {
+		var err error
+		if frozen, err = freeze(schedule); err != nil {
+			return nil, err
+		}
+	}
+	schedule, groups := group(schedule, ids, frozen, &rules)
 	p := &Program{
 		threads:  o.Threads,
 		tensors:  make(map[*Node]*tensor.Tensor, len(schedule)),
 		schedule: schedule,
-		plan:     planMemory(schedule, outputs),
+		plan:     planMemory(schedule, outputs, groups, frozen),
+		frozen:   frozen,
 	}
 	if need := p.ArenaBytes() + inputBytes(schedule); o.MaxBytes > 0 && need > o.MaxBytes {
 		return nil, &MemoryError{need, o.MaxBytes}
 	}
-	arena := tensor.Alloc(p.plan.total)
+	arena := o.Arena.take(p.plan.total)
 	for _, n := range schedule {
 		if err := p.bind(n, arena); err != nil {
 			return nil, err
@@ -99,28 +157,32 @@ func Compile(o Options) (*Program, error) {
 	for n, m := range replaced {
 		p.tensors[n] = p.tensors[m]
 	}
-	scratch := 0
+	e := &Emitter{Seed: o.Seed, program: p, rules: &rules}
 	err := Build(func() error {
-		for _, n := range schedule {
-			if n.op == nil {
+		for i, n := range schedule {
+			e.begin(n, p.plan.groups[i], i)
+			if _, view := n.op.(viewer); n.op == nil || view {
+				e.finish(i)
 				continue
 			}
-			if _, view := n.op.(viewer); view {
-				continue
+			e.Table = o.Table
+			if e.group == nil || len(e.group.nodes) == 1 {
+				e.Table = tableFor(o.Table, n)
 			}
-			e := &Emitter{Table: tableFor(o.Table, n), Seed: o.Seed, program: p, node: n}
+			e.workspace = nil
 			if b, ok := p.plan.workspace[n]; ok {
 				at := p.plan.offsets[b]
 				e.workspace = arena[at : at+p.plan.buffers[b].Size]
 			}
 			n.op.Emit(e)
-			scratch = max(scratch, e.scratch)
+			e.finish(i)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
+	scratch := e.scratch
 	p.scratch = make([][]float32, o.Threads.Count())
 	for i := range p.scratch {
 		p.scratch[i] = tensor.Alloc(scratch)
@@ -184,9 +246,45 @@ func (p *Program) bind(n *Node, arena []float32) error {
 // drop-path, so that a step can be repeated exactly. Run allocates nothing.
 func (p *Program) Run(stepNumber uint64) {
 	p.clock = stepNumber
+	p.prepare()
 	for i := range p.steps {
 		p.runStep(&p.steps[i])
 	}
+}
+
+// freeze returns the nodes that follow from variables and constants alone.
+func freeze(schedule []*Node) (map[*Node]bool, error) {
+	frozen := map[*Node]bool{}
+	for _, n := range schedule {
+		if w, ok := n.op.(writer); ok && len(w.Writes()) > 0 {
+			return nil, fmt.Errorf("autograd: compile: %v writes to variables of a frozen program", n)
+		}
+		fixed := n.kind != inputNode
+		if _, random := n.op.(*dropout); random {
+			fixed = false
+		}
+		for _, in := range n.in {
+			fixed = fixed && frozen[in]
+		}
+		if fixed {
+			frozen[n] = true
+		}
+	}
+	return frozen, nil
+}
+
+// Refresh makes the next run of a frozen program look at its variables again.
+func (p *Program) Refresh() { p.ready = false }
+
+// prepare runs the steps that a frozen program runs once.
+func (p *Program) prepare() {
+	if p.ready {
+		return
+	}
+	for i := range p.prologue {
+		p.runStep(&p.prologue[i])
+	}
+	p.ready = true
 }
 
 func (p *Program) runStep(s *step) {
@@ -206,14 +304,14 @@ func (p *Program) runStep(s *step) {
 // that is neither may have been overwritten when the run ends.
 func (p *Program) Tensor(n *Node) *tensor.Tensor { return p.tensors[n] }
 
-// ArenaBytes returns the planned memory of all values that live only within a run.
-func (p *Program) ArenaBytes() int64 { return 4 * int64(p.plan.total) }
+// ArenaBytes returns the planned memory of all values that live only within a run, and of what is kept between runs besides variables and inputs.
+func (p *Program) ArenaBytes() int64 { return 4 * int64(p.plan.total+p.kept) }
 
-// Work returns the exact cost of one run.
+// Work returns the exact cost of one run; what a frozen program computes once is left out.
 func (p *Program) Work() Work {
 	var sum Work
 	for _, n := range p.schedule {
-		if n.op != nil {
+		if n.op != nil && !p.frozen[n] {
 			w := n.op.Work(shapesOf(n.in), n.shape)
 			sum.FLOPs += w.FLOPs
 			sum.MACs += w.MACs

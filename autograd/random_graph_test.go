@@ -10,10 +10,11 @@ import (
 	"github.com/nasbench-go/nasbench/tensor"
 )
 
-// randomGraph joins images of one shape by random operations of all kinds, branches and views included, and returns the
+// randomGraph joins some images of one shape by random operations of all kinds, branches and views included, and returns the
 // loss and the variables.
-func randomGraph(rng *rand.Rand, nodes int) (loss, x *Node, variables []*Node) {
-	const n, side, c = 2, 4, 3
+func randomGraph(rng *rand.Rand, images, nodes int) (loss, x *Node, variables []*Node) {
+	const side, c = 4, 3
+	n := images
 	g := NewGraph()
 	shape := []int{n, side, side, c}
 	variable := func(dims ...int) *Node {
@@ -83,7 +84,7 @@ func randomGraph(rng *rand.Rand, nodes int) (loss, x *Node, variables []*Node) {
 func TestMemoryReuseInRandomGraphs(t *testing.T) {
 	for seed := range uint64(300) {
 		rng := stream.New(seed, "random graph")
-		loss, x, variables := randomGraph(rng, 3+rng.IntN(20))
+		loss, x, variables := randomGraph(rng, 2, 3+rng.IntN(20))
 		grads, err := Grad(loss, append([]*Node{x}, variables...))
 		if err != nil {
 			t.Fatal(err)

@@ -48,7 +48,7 @@ func NewSubject(m Model, mode Mode, classes int, table *kernels.Table, threads *
 			Input: m.Input, Classes: classes, Optimizer: layers.SGD{Momentum: 0.9}, Schedule: layers.ConstantRate(0.03), Steps: 1, Threads: threads, Table: table,
 		})
 	case Infer:
-		s.predict, err = layers.NewPredictor(module, store, layers.PredictorOptions{Input: m.Input, Threads: threads, Table: table})
+		s.predict, err = layers.NewPredictor(module, store, layers.PredictorOptions{Input: m.Input, Threads: threads, Table: table, Frozen: true})
 	default:
 		err = fmt.Errorf("unknown mode %q", mode)
 	}

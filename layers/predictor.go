@@ -13,7 +13,11 @@ import (
 // the store updates. It is not safe for concurrent use, nor at the same time as a training step.
 type Predictor struct {
 	store   *Store
-	program *autograd.Program
+	streams []predictorStream // one, or one for each worker
+	each    int               // images that a stream takes at a time; 0 if the only one takes the batch
+	threads *kernels.Threads
+	task    func(part, worker int)
+	node    *autograd.Node // images of the graph that was built last
 	summary autograd.Summary
 	images  []float32
 	logits  *tensor.Tensor
@@ -21,11 +25,26 @@ type Predictor struct {
 	table   *kernels.Table
 }
 
+// predictorStream is a program with its images and its logits.
+type predictorStream struct {
+	program *autograd.Program
+	images  []float32
+	logits  *tensor.Tensor
+}
+
 // PredictorOptions says how a model is run.
 type PredictorOptions struct {
 	Input   tensor.Shape     // of one batch: N x H x W x C
 	Threads *kernels.Threads // nil runs on the caller's thread
 	Table   *kernels.Table   // nil takes that of kernels.Active
+
+	// Frozen promises that parameters do not change between runs, unless Refresh is called after they did. Batch norms are then
+	// folded into convolutions, and weights put in the order in which they are read, once instead of in every run.
+	Frozen bool
+
+	// Throughput divides a batch among the threads, each of which takes few enough images at a time for all values to stay in a cache near its core. Without it all
+	// threads work at one operation after the other, which is best for few images.
+	Throughput bool
 }
 
 // NewPredictor builds and compiles the inference graph of a model. It returns an error if shapes do not fit together.
@@ -41,10 +60,28 @@ func NewPredictor(model Module, store *Store, o PredictorOptions) (*Predictor, e
 		}
 		table = active
 	}
-	pass := &Pass{Graph: autograd.NewGraph(), store: store}
+	p := &Predictor{store: store, table: table, threads: o.Threads, losses: make([]float32, input[0])}
+	logits, err := p.build(model, input)
+	if err != nil {
+		return nil, err
+	}
+	p.summary = autograd.Summarize(logits)
+	options := autograd.Options{Threads: o.Threads, Table: table, Frozen: o.Frozen}
+	if !o.Throughput {
+		if err := p.compile(logits, options); err != nil {
+			return nil, err
+		}
+		p.images, p.logits = p.streams[0].images, p.streams[0].logits
+		return p, nil
+	}
+	return p, p.divide(model, input, logits.Shape(), options)
+}
+
+// build adds the forward pass over a batch to a new graph.
+func (p *Predictor) build(model Module, input tensor.Shape) (logits *autograd.Node, err error) {
+	pass := &Pass{Graph: autograd.NewGraph(), store: p.store}
 	images := pass.Graph.Input("images", input...)
-	var logits *autograd.Node
-	err := autograd.Build(func() error {
+	err = autograd.Build(func() error {
 		logits = model.Forward(pass, images)
 		if s := logits.Shape(); len(s) != 2 || s[0] != input[0] {
 			return fmt.Errorf("layers: predictor: the model gives %v for a batch of %v, want %d rows of logits", s, input, input[0])
@@ -54,20 +91,69 @@ func NewPredictor(model Module, store *Store, o PredictorOptions) (*Predictor, e
 	if err != nil {
 		return nil, err
 	}
-	p := &Predictor{store: store, table: table, summary: autograd.Summarize(logits), losses: make([]float32, input[0])}
 	simple, err := autograd.Simplify(logits)
 	if err != nil {
 		return nil, err
 	}
-	images, logits = simple.Node(images), simple.Node(logits)
-	if images == nil {
+	if p.node = simple.Node(images); p.node == nil {
 		return nil, errors.New("layers: predictor: the logits do not depend on the images")
 	}
-	if p.program, err = autograd.Compile(autograd.Options{Outputs: []*autograd.Node{logits}, Threads: o.Threads, Table: table}); err != nil {
-		return nil, err
+	return simple.Node(logits), nil
+}
+
+// compile adds a stream that computes the logits from the images of the graph that was built last.
+func (p *Predictor) compile(logits *autograd.Node, o autograd.Options) error {
+	o.Outputs = []*autograd.Node{logits}
+	program, err := autograd.Compile(o)
+	if err != nil {
+		return err
 	}
-	p.images, p.logits = p.program.Tensor(images).Data(), p.program.Tensor(logits)
-	return p, nil
+	p.streams = append(p.streams, predictorStream{program, program.Tensor(p.node).Data(), program.Tensor(logits)})
+	return nil
+}
+
+// What a stream computes at a time fits a cache near the core, and is no more than some images, so that all workers have something to do.
+const (
+	streamBytes  = 256 << 10
+	streamImages = 16
+)
+
+// divide makes a stream for each worker, which takes a few images of the batch at a time. How many follows from shapes alone.
+func (p *Predictor) divide(model Module, input, output tensor.Shape, o autograd.Options) error {
+	o.Threads = nil
+	one := input.Clone()
+	one[0] = 1
+	logits, err := p.build(model, one)
+	if err != nil {
+		return err
+	}
+	if err := p.compile(logits, o); err != nil {
+		return err
+	}
+	p.each = max(1, min(streamImages, input[0], streamBytes/int(max(1, p.streams[0].program.ArenaBytes()))))
+	if p.each > 1 {
+		p.streams = nil
+		one[0] = p.each
+		if logits, err = p.build(model, one); err != nil {
+			return err
+		}
+	}
+	for len(p.streams) < min(p.threads.Count(), (input[0]+p.each-1)/p.each) {
+		if err := p.compile(logits, o); err != nil {
+			return err
+		}
+	}
+	p.images, p.logits = make([]float32, input.Elements()), tensor.New(output...)
+	pixels, classes := input[1:].Elements(), output[1]
+	p.task = func(part, worker int) {
+		s := &p.streams[worker]
+		lo := part * p.each
+		hi := min(lo+p.each, input[0])
+		copy(s.images, p.images[lo*pixels:hi*pixels])
+		s.program.Run(0)
+		copy(p.logits.Data()[lo*classes:hi*classes], s.logits.Data())
+	}
+	return nil
 }
 
 // Images returns the pixels of the next batch, to be filled before each Run.
@@ -76,8 +162,19 @@ func (p *Predictor) Images() []float32 { return p.images }
 // Run computes the logits of the batch, N x classes. They stay valid until the next run. It
 // allocates nothing.
 func (p *Predictor) Run() *tensor.Tensor {
-	p.program.Run(0)
+	if p.each == 0 {
+		p.streams[0].program.Run(0)
+		return p.logits
+	}
+	p.threads.Run((p.logits.Shape()[0]+p.each-1)/p.each, p.task)
 	return p.logits
+}
+
+// Refresh makes the next run of a frozen predictor look at the parameters again. Others always do.
+func (p *Predictor) Refresh() {
+	for _, s := range p.streams {
+		s.program.Refresh()
+	}
 }
 
 // Score runs the batch and compares its first n rows with their labels; the other rows may
@@ -108,12 +205,30 @@ func (p *Predictor) Score(labels []float32, n int) (Score, error) {
 // Summary returns the exact work of one run, for the whole batch.
 func (p *Predictor) Summary() autograd.Summary { return p.summary }
 
-// Program returns the compiled inference graph. It is for looking at and timing; running it is left to this type.
-func (p *Predictor) Program() *autograd.Program { return p.program }
+// Program returns the compiled inference graph; for Throughput, that of the few images that a thread takes at a time. It is for looking at and timing; running it is
+// left to this type.
+func (p *Predictor) Program() *autograd.Program { return p.streams[0].program }
+
+// Work returns the exact cost of the compiled operations of one run.
+func (p *Predictor) Work() autograd.Work {
+	w := p.streams[0].program.Work()
+	if p.each == 0 {
+		return w
+	}
+	n := int64((p.logits.Shape()[0] + p.each - 1) / p.each)
+	return autograd.Work{FLOPs: n * w.FLOPs, MACs: n * w.MACs, Bytes: n * w.Bytes}
+}
 
 // Memory returns what the predictor keeps, in bytes.
 func (p *Predictor) Memory() Memory {
-	return Memory{Arena: p.program.ArenaBytes(), Inputs: 4 * int64(len(p.images)), Parameters: parameterBytes(p.store)}
+	m := Memory{Inputs: 4 * int64(len(p.images)), Parameters: parameterBytes(p.store)}
+	for _, s := range p.streams {
+		m.Arena += s.program.ArenaBytes()
+		if p.each > 0 {
+			m.Inputs += 4 * int64(len(s.images))
+		}
+	}
+	return m
 }
 
 // Score is how well a model does on a number of samples.

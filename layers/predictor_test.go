@@ -2,10 +2,13 @@ package layers
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/nasbench-go/nasbench/autograd"
+	"github.com/nasbench-go/nasbench/internal/stream"
+	"github.com/nasbench-go/nasbench/kernels"
 	"github.com/nasbench-go/nasbench/tensor"
 )
 
@@ -131,6 +134,107 @@ func TestLossOfAStepIsTheSmoothedCrossEntropyOfItsLogits(t *testing.T) {
 		}
 		if math.Abs(loss-want) > 1e-5 {
 			t.Errorf("smoothing %g: loss %g, want %g", smoothing, loss, want)
+		}
+	}
+}
+
+// A frozen predictor gives the logits of one that is not, up to rounding, and sees new parameters after Refresh alone.
+func TestFrozenPredictor(t *testing.T) {
+	store := NewStore(5)
+	norm := NewBatchNorm(store.Root().Sub("norm"), 24)
+	model := Sequential{
+		NewConv2D(store.Root().Sub("conv"), 3, 24, 3, ConvOptions{Padding: 1}), norm, ReLU(),
+		GlobalAvgPool{}, NewLinear(store.Root().Sub("head"), 24, 4),
+	}
+	input := tensor.Shape{5, 6, 6, 3}
+	build := func(frozen bool) *Predictor {
+		p, err := NewPredictor(model, store, PredictorOptions{Input: input, Frozen: frozen})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range p.Images() {
+			p.Images()[i] = float32(i%13)/6 - 1
+		}
+		return p
+	}
+	plain, frozen := build(false), build(true)
+	near := func(what string) {
+		t.Helper()
+		want := plain.Run().Data()
+		for i, v := range frozen.Run().Data() {
+			if d := math.Abs(float64(v - want[i])); !(d <= 1e-5) {
+				t.Errorf("%s: logit %d is %v, want %v", what, i, v, want[i])
+			}
+		}
+	}
+	near("at first")
+	before := append([]float32(nil), frozen.Run().Data()...)
+	for _, p := range []*Parameter{norm.weight, norm.mean, norm.variance} {
+		for i := range p.Value.Data() {
+			p.Value.Data()[i] += 0.5
+		}
+	}
+	for i, v := range frozen.Run().Data() {
+		if v != before[i] {
+			t.Errorf("without Refresh logit %d moves from %v to %v", i, before[i], v)
+		}
+	}
+	frozen.Refresh()
+	near("after Refresh")
+	if n := testing.AllocsPerRun(3, func() { frozen.Run() }); n != 0 {
+		t.Errorf("a run allocates %v times", n)
+	}
+	if plain.Memory().Arena <= 0 || frozen.Memory().Arena < plain.Memory().Arena {
+		t.Errorf("a frozen predictor takes %d bytes, another %d: folded weights are kept", frozen.Memory().Arena, plain.Memory().Arena)
+	}
+}
+
+// Throughput mode gives the logits of one image at a time whatever the batch and the number of threads, and the same bits for any number of them.
+func TestThroughput(t *testing.T) {
+	store := NewStore(6)
+	model := Sequential{
+		NewConv2D(store.Root().Sub("conv"), 3, 24, 3, ConvOptions{Padding: 1}), NewBatchNorm(store.Root().Sub("norm"), 24), ReLU(),
+		GlobalAvgPool{}, NewLinear(store.Root().Sub("head"), 24, 4),
+	}
+	threads := kernels.NewThreads(3)
+	defer threads.Close()
+	for _, side := range []int{4, 24, 90} { // several images of a stream, one
+		for _, n := range []int{1, 2, 7, 37} {
+			input := tensor.Shape{n, side, side, 3}
+			build := func(o PredictorOptions) *Predictor {
+				o.Input = input
+				p, err := NewPredictor(model, store, o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				rng := stream.New(1, "throughput")
+				for i := range p.Images() {
+					p.Images()[i] = float32(rng.NormFloat64())
+				}
+				return p
+			}
+			want := build(PredictorOptions{}).Run().Data()
+			one, many := build(PredictorOptions{Throughput: true, Frozen: true}), build(PredictorOptions{Throughput: true, Frozen: true, Threads: threads})
+			got := slices.Clone(one.Run().Data())
+			for i, v := range got {
+				if d := math.Abs(float64(v - want[i])); !(d <= 1e-5) {
+					t.Fatalf("%v: logit %d is %v, want %v", input, i, v, want[i])
+				}
+			}
+			for range 3 {
+				if !slices.Equal(many.Run().Data(), got) {
+					t.Fatalf("%v: three threads give other bits", input)
+				}
+			}
+			if a := testing.AllocsPerRun(3, func() { many.Run() }); a != 0 {
+				t.Errorf("%v: a run allocates %v times", input, a)
+			}
+			if a, b := many.Memory().Total(), one.Memory().Total(); n == 37 && a <= b {
+				t.Errorf("%v: %d bytes on three threads, %d on one: each has its own", input, a, b)
+			}
+			if a, b := one.Work().MACs, one.Summary().MACs; a < b {
+				t.Errorf("%v: %d MACs are run, the model has %d", input, a, b)
+			}
 		}
 	}
 }
