@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -307,5 +308,21 @@ func TestPeersComputeTheSame(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func TestMachine(t *testing.T) {
+	// Whatever else runs, two threads get something, and no more than two CPUs but for the clock's noise.
+	if x, err := quiet(); err != nil || !(x > 0 && x < 3) {
+		t.Errorf("two threads get %g times the CPU of one, %v", x, err)
+	}
+	if bytes := peakMemory(os.Getpid()); runtime.GOOS == "linux" && bytes < 1<<20 {
+		t.Errorf("this process has had %d bytes", bytes)
+	}
+	if bytes := peakMemory(-1); bytes != 0 {
+		t.Errorf("no process has had %d bytes", bytes)
+	}
+	if name := cpuName(); strings.ContainsAny(name, "\n") || strings.Contains(name, "--") || name == "" {
+		t.Errorf("the name %q does not fit into a marker", name)
 	}
 }

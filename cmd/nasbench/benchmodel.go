@@ -40,7 +40,8 @@ func (a *app) newBenchModel() *cobra.Command {
 
 The output is in Go benchmark format, which benchstat compares. img/s are images a second; GFLOP/s count the work of the compiled
 program, %peak its share of the peak rate of multiply-adds, which is measured first; peak-MB are the planned memory; p50-ns and p99-ns
-are the median and the 99th percentile of the time of one inference. With --count, the cases take turns, so that a slow minute of the machine falls on all.`,
+are the median and the 99th percentile of the time of one inference. With --count, the cases take turns, so that a slow minute of the
+machine falls on all.`,
 		Example: `  nasbench bench model --count 5 | tee new.txt
   nasbench bench model --model resnet8,darts-v2 --mode latency,throughput --threads 2
   nasbench bench model --model resnet8 --level generic,avx2,avx512 --threads 1,2`,
