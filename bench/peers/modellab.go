@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"os/exec"
@@ -111,12 +112,10 @@ func runModels(o options) error {
 	}
 	defer os.RemoveAll(l.scratch)
 	l.prepare()
-	for _, c := range modelPlan(names) {
-		if l.have(c) {
-			continue
-		}
-		if err := l.measure(c); err != nil {
-			return fmt.Errorf("%v: %w", c, err)
+	for _, group := range groups(modelPlan(names)) {
+		group = slices.DeleteFunc(group, l.have)
+		if err := l.measure(group); err != nil {
+			return err
 		}
 		if err := l.save(); err != nil {
 			return err
@@ -242,43 +241,56 @@ func (l *modelLab) command(c modelCase, e entrant, folder string) ([]string, err
 	return []string{self, "-serve", c.model, string(c.mode), batch, threads, folder}, nil
 }
 
-// measure lets all entrants take turns, after it has seen that they compute the same.
-func (l *modelLab) measure(c modelCase) error {
-	folder, err := os.MkdirTemp(l.scratch, "case-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(folder)
-	if l.record.Images, err = writeFiles(c, folder); err != nil {
-		return err
-	}
-	result := &modelResult{Date: time.Now().Format(time.DateOnly), Subjects: map[string]*modelTimes{}}
-	subjects := make([]*subject, len(c.entrants))
+// participant is an entrant of a case, at work.
+type participant struct {
+	entrant
+	*subject
+	times *modelTimes
+}
+
+// measure lets all entrants of all cases take turns, after it has seen that those of a case compute the same.
+func (l *modelLab) measure(group []modelCase) error {
+	var all []participant
 	defer func() {
-		for _, s := range subjects {
-			if s != nil {
-				s.close()
-			}
+		for _, p := range all {
+			p.close()
 		}
 	}()
-	var want []float64
-	for i, e := range c.entrants {
-		if !l.there(e) {
-			continue
-		}
-		args, err := l.command(c, e, folder)
+	results := map[string]*modelResult{}
+	for _, c := range group {
+		result := &modelResult{Date: time.Now().Format(time.DateOnly), Subjects: map[string]*modelTimes{}}
+		results[c.String()] = result
+		folder, err := os.MkdirTemp(l.scratch, "case-")
 		if err != nil {
 			return err
 		}
-		if subjects[i], err = start(args, e.threads, l.cpu); err != nil {
-			return err
+		defer os.RemoveAll(folder)
+		if l.record.Images, err = writeFiles(c, folder); err != nil {
+			return fmt.Errorf("%v: %w", c, err)
 		}
-		if want, err = l.check(c, e, subjects[i], result, want); err != nil {
-			return fmt.Errorf("%v: %w", e, err)
+		var want []float64
+		for _, e := range c.entrants {
+			if !l.there(e) {
+				continue
+			}
+			args, err := l.command(c, e, folder)
+			if err != nil {
+				return err
+			}
+			s, err := start(args, e.threads, l.cpu)
+			if err != nil {
+				return err
+			}
+			p := participant{e, s, &modelTimes{}}
+			all = append(all, p)
+			if want, err = l.check(e, s, result, want); err != nil {
+				return fmt.Errorf("%v, %v: %w", c, e, err)
+			}
+			result.Subjects[e.String()] = p.times
 		}
-		result.Subjects[e.String()] = &modelTimes{}
-	}
-	if c.mode == bench.Train {
+		if c.mode != bench.Train {
+			continue
+		}
 		if result.Quiet, err = quiet(); err != nil {
 			return err
 		}
@@ -287,30 +299,25 @@ func (l *modelLab) measure(c modelCase) error {
 		}
 	}
 	for range l.rounds {
-		for i, e := range c.entrants {
-			if subjects[i] == nil {
-				continue
-			}
-			t, err := subjects[i].round(l.time)
+		for _, p := range all {
+			t, err := p.round(l.time)
 			if err != nil {
-				return fmt.Errorf("%v: %w", e, err)
+				return fmt.Errorf("%v: %w", p.entrant, err)
 			}
-			times := result.Subjects[e.String()]
-			times.Rounds = append(times.Rounds, t)
+			p.times.Rounds = append(p.times.Rounds, t)
 		}
 	}
-	for i, e := range c.entrants {
-		if s := subjects[i]; s != nil {
-			times := result.Subjects[e.String()]
-			times.Peak = peakMemory(s.cmd.Process.Pid)
-			if e.who == ours {
-				if times.Planned, err = s.askInt("memory"); err != nil {
-					return err
-				}
-			}
+	for _, p := range all {
+		p.times.Peak = peakMemory(p.cmd.Process.Pid)
+		if p.who != ours {
+			continue
+		}
+		var err error
+		if p.times.Planned, err = p.askInt("memory"); err != nil {
+			return err
 		}
 	}
-	l.record.Cases[c.String()] = result
+	maps.Copy(l.record.Cases, results)
 	return nil
 }
 
@@ -349,7 +356,7 @@ func quiet() (float64, error) {
 const checkTolerance = 2e-3
 
 // check asks what an entrant computes and compares with the first entrant, which is ours, and returns that one's answer.
-func (l *modelLab) check(c modelCase, e entrant, s *subject, result *modelResult, want []float64) ([]float64, error) {
+func (l *modelLab) check(e entrant, s *subject, result *modelResult, want []float64) ([]float64, error) {
 	if e.who != ours {
 		version, err := s.ask("version")
 		if err != nil {

@@ -95,6 +95,18 @@ func modelPlan(names []string) []modelCase {
 	return cases
 }
 
+// groups returns the cases that take turns: all of a series, and otherwise the entrants of one case.
+func groups(cases []modelCase) (all [][]modelCase) {
+	for i, c := range cases {
+		if last := len(all) - 1; i > 0 && strings.HasPrefix(c.model, "stack-") && all[last][0].section == c.section {
+			all[last] = append(all[last], c)
+			continue
+		}
+		all = append(all, []modelCase{c})
+	}
+	return all
+}
+
 // growing is a series of stacks.
 type growing struct {
 	section string

@@ -42,6 +42,10 @@ func TestModelPlan(t *testing.T) {
 	if got := modelPlan([]string{"resnet8"}); len(got) != 3 {
 		t.Errorf("resnet8 has %v", got)
 	}
+	// Those of a series take turns; all others are on their own.
+	if together := groups(all); len(together) != 6+4+3 || len(together[12]) != 4 || together[12][3].section != "batch" {
+		t.Errorf("groups %v", together)
+	}
 	if m := bench.Models()[0]; m.Input[0] == 3 {
 		t.Error("the plan changes the models")
 	}
@@ -142,7 +146,7 @@ func TestParseNumbers(t *testing.T) {
 func fake(c modelCase, seconds map[entrant]float64) modelRecord {
 	r := newModelRecord()
 	r.Images, r.Versions[torch] = "fashion-mnist", "PyTorch 0.0"
-	of := &modelResult{Date: "2026-01-02", Parameters: 7, Quiet: 1.95, Subjects: map[string]*modelTimes{}}
+	of := &modelResult{Date: "2026-01-02", Parameters: 7, Quiet: map[bool]float64{true: 1.95}[c.mode == bench.Train], Subjects: map[string]*modelTimes{}}
 	for e, s := range seconds {
 		slow := roundTimes{Mean: 3e9 * s, P50: 1, P99: 2, Steps: 1}
 		of.Subjects[e.String()] = &modelTimes{Rounds: []roundTimes{slow, {Mean: 1e9 * s, P50: 4e8 * s, P99: 2e9 * s, Steps: 9}}, Peak: 5e8, Planned: 4e8}
@@ -171,10 +175,15 @@ func TestModelTable(t *testing.T) {
 	alone.Missing = []string{"PyTorch (how to get it)"}
 	alone.Cases[train.String()].Subjects[oursTwo.String()].Peak = 2e9
 	text = modelTable(alone, o)
-	for _, want := range []string{"| seed-cell | 64 | 7 | 128.0 |  |  |  |", ", too much memory | 2000 |", "Left out, because it is not on this machine: PyTorch (how to get it)", "| seed-cell |  | 128.0 | not measured |"} {
+	for _, want := range []string{"| seed-cell | 64 | 7 | 128.0 |  |  |  |", "| too much memory | 2000 |", "Left out, because it is not on this machine: PyTorch (how to get it)", "| seed-cell |  | 128.0 | not measured |"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in:\n%s", want, text)
 		}
+	}
+	busy := fake(train, map[entrant]float64{oursTwo: 0.1, oursOne: 0.2, torchNCHW: 2, torchLast: 1})
+	busy.Cases[train.String()].Quiet = 1.2
+	if text := modelTable(busy, o); strings.Count(text, "| not judged: the machine was busy |") != 2 || strings.Contains(text, "| met") {
+		t.Errorf("on a busy machine:\n%s", text)
 	}
 	infer := plan[slices.IndexFunc(plan, func(c modelCase) bool { return c.mode == bench.Infer && c.batch == 64 })]
 	text = modelTable(fake(infer, map[entrant]float64{oursOne: 0.01, ortOne: 0.02}), o)
@@ -297,7 +306,7 @@ func TestPeersComputeTheSame(t *testing.T) {
 					t.Fatal(err)
 				}
 				result := &modelResult{Parameters: int64(mine.Store.Elements())}
-				if _, err := l.check(c, e, s, result, want); err != nil {
+				if _, err := l.check(e, s, result, want); err != nil {
 					t.Error(err)
 				}
 				if r, err := s.round(time.Millisecond); err != nil || r.Steps < 1 || r.Mean <= 0 || r.P50 > r.P99 {

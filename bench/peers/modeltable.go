@@ -129,6 +129,14 @@ func verdict(x, target float64) string {
 	return fmt.Sprintf("%.0f%% of it", 100*x/target)
 }
 
+// judge returns a verdict about two threads, unless other programs took their CPUs.
+func (of *modelResult) judge(verdict string) string {
+	if of != nil && verdict != "" && of.Quiet < quietEnough {
+		return "not judged: the machine was busy"
+	}
+	return verdict
+}
+
 const notMeasured = "not measured"
 
 // train writes the training steps beside PyTorch's.
@@ -154,9 +162,9 @@ func (r *modelRecord) train(b *strings.Builder) {
 			better = last
 		}
 		x, text := ratio(mine, better)
-		met := verdict(x, modelTargets[c.model])
+		met := of.judge(verdict(x, modelTargets[c.model]))
 		if most := int64(memoryTargets[c.model]); most > 0 && mine.Peak > most*1e6 {
-			met += ", too much memory"
+			met = strings.TrimPrefix(met+", too much memory", ", ")
 		}
 		theirs := ""
 		if better != nil {
@@ -223,7 +231,8 @@ func (r *modelRecord) scaling(b *strings.Builder) {
 			text = notMeasured
 		}
 		target := scalingTarget(c.model)
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %g | %s |\n", c.model, rate(c.batch, one), rate(c.batch, two), text, target, verdict(x, target))
+		met := r.Cases[c.String()].judge(verdict(x, target))
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %g | %s |\n", c.model, rate(c.batch, one), rate(c.batch, two), text, target, met)
 	}
 }
 
