@@ -322,7 +322,7 @@ func (l *modelLab) measure(group []modelCase) error {
 }
 
 // quietEnough is what quiet returns at least on a machine that has two CPUs for us.
-const quietEnough = 1.9
+const quietEnough = 1.8
 
 // quiet returns how much more two threads compute than one in the same time, a fifth of a second: 2 if nothing else runs on two CPUs.
 func quiet() (float64, error) {

@@ -112,8 +112,11 @@ func rate(batch int, t *modelTimes) string {
 }
 
 func megabytes(bytes int64) string {
-	if bytes == 0 {
+	switch {
+	case bytes == 0:
 		return ""
+	case bytes < 10e6:
+		return fmt.Sprintf("%.1f", float64(bytes)/1e6)
 	}
 	return fmt.Sprintf("%.0f", float64(bytes)/1e6)
 }
