@@ -1,7 +1,12 @@
 package bench
 
 import (
+	"fmt"
+	"slices"
+	"strconv"
+
 	"github.com/nasbench-go/nasbench/layers"
+	"github.com/nasbench-go/nasbench/nas/darts"
 	"github.com/nasbench-go/nasbench/nas/space"
 	"github.com/nasbench-go/nasbench/tensor"
 )
@@ -11,6 +16,8 @@ type Model struct {
 	Name  string
 	Input tensor.Shape // of one batch: N x H x W x C
 	Build func(s layers.Scope, classes int) (layers.Module, error)
+
+	WeightDecay, ClipNorm float64 // of its training step; usually 0
 }
 
 // GenomeModel returns the network of a genome for batches of a shape that fits the space's task.
@@ -30,8 +37,19 @@ func Models() []Model {
 		{Name: "resnet8", Input: tensor.Shape{128, 28, 28, 1}, Build: sound(ResNet8)},
 		{Name: "nb201-dense", Input: tensor.Shape{128, 28, 28, 1}, Build: sound(NB201Dense)},
 		{Name: "darts-v2", Input: tensor.Shape{128, 28, 28, 1}, Build: DartsV2},
+		{Name: "darts-supernet", Input: tensor.Shape{64, 28, 28, 1}, Build: DartsSupernet, WeightDecay: 3e-4, ClipNorm: 5},
 		{Name: "seed-cell", Input: tensor.Shape{64, 32, 32, 3}, Build: sound(SeedCell)},
 	}
+}
+
+// FindModel returns the model of a name in [Models].
+func FindModel(name string) (Model, error) {
+	all := Models()
+	i := slices.IndexFunc(all, func(m Model) bool { return m.Name == name })
+	if i < 0 {
+		return Model{}, fmt.Errorf("bench: there is no model %q", name)
+	}
+	return all[i], nil
 }
 
 // dartsV2 is the second genotype that the paper found on CIFAR-10.
@@ -40,8 +58,7 @@ const dartsV2 = "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('se
 
 // DartsV2 is the genotype DARTS_V2 (Liu, Simonyan and Yang 2019) in 4 cells of 8 channels over 28x28x1 images.
 func DartsV2(s layers.Scope, classes int) (layers.Module, error) {
-	task := space.Task{Height: 28, Width: 28, Channels: 1, Classes: classes}
-	sp, err := space.NewSized("darts", task, space.Constraints{MaxChannels: -1}, space.Size{Channels: 8, Cells: 4})
+	sp, err := smallDarts(classes)
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +67,26 @@ func DartsV2(s layers.Scope, classes int) (layers.Module, error) {
 		return nil, err
 	}
 	return sp.Build(g, s)
+}
+
+// DartsSupernet is the network that a search by DARTS trains in the same 4 cells of 8 channels: the mixture of all eight operations on all 14 edges of both
+// kinds of cell, none among them, each but the identity with a batch norm. Its training step is that of the weights, with the alphas fixed near zero; what
+// nasbench adds to the paper's mixtures, the auxiliary skips, is left out.
+func DartsSupernet(s layers.Scope, classes int) (layers.Module, error) {
+	o := darts.Defaults()
+	var err error
+	if o.Space, err = smallDarts(classes); err != nil {
+		return nil, err
+	}
+	o.Size, o.AuxiliarySkip = smallDartsSize, false
+	return darts.Mixture(s, o)
+}
+
+var smallDartsSize = space.Size{Channels: 8, Cells: 4} // never changed
+
+func smallDarts(classes int) (space.Space, error) {
+	task := space.Task{Height: 28, Width: 28, Channels: 1, Classes: classes}
+	return space.NewSized("darts", task, space.Constraints{MaxChannels: -1}, smallDartsSize)
 }
 
 // SmallCNN is a convolution to 16 channels, ReLU, 2x2 max pool, a convolution to 32, ReLU, 2x2 max pool and a linear
@@ -96,4 +133,17 @@ func basicBlock(s layers.Scope, in, out, stride int) layers.Module {
 		convNorm(s.Sub("body2"), out, out, 3, 1),
 	}
 	return layers.Sequential{layers.Residual{Body: body, Shortcut: shortcut}, layers.ReLU()}
+}
+
+// Stack is a residual network of blocks of one width over 28x28x1 images that nothing makes smaller, so that its work is proportional to the blocks and
+// nearly so to the square of the width.
+func Stack(blocks, channels int) Model {
+	build := func(s layers.Scope, classes int) layers.Module {
+		model := layers.Sequential{convNorm(s.Sub("stem"), 1, channels, 3, 1), layers.ReLU()}
+		for i := range blocks {
+			model = append(model, basicBlock(s.Sub("block"+strconv.Itoa(i)), channels, channels, 1))
+		}
+		return append(model, layers.GlobalAvgPool{}, layers.NewLinear(s.Sub("head"), channels, classes))
+	}
+	return Model{Name: fmt.Sprintf("stack-%dx%d", blocks, channels), Input: tensor.Shape{16, 28, 28, 1}, Build: sound(build)}
 }

@@ -3,6 +3,8 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"regexp"
 	"strings"
 	"testing"
@@ -39,24 +41,40 @@ func TestMeasureModel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, mode := range []Mode{Train, Infer} {
-			c := ModelCase{Model: m, Mode: mode, Classes: classes, Threads: 2, Table: table}
+		for _, mode := range ModelModes() {
+			c := ModelCase{Model: m, Mode: Mode(mode), Classes: classes, Threads: 2, Table: table}
 			r, err := c.Measure(t.Context(), time.Nanosecond, 1e9)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !line.MatchString(r.String()) || !strings.Contains(r.Name, "level="+level.String()) || r.Iterations != 3 || r.Nanoseconds <= 0 {
+			runs, batch := 3, 2
+			switch c.Mode {
+			case Throughput:
+				runs = 6 // two side by side
+			case Latency:
+				batch = 1
+			}
+			if !line.MatchString(r.String()) || !strings.Contains(r.Name, "level="+level.String()) || r.Iterations != runs || r.Nanoseconds <= 0 {
 				t.Errorf("result %q", r)
+			}
+			if want := fmt.Sprintf("/mode=%s/batch=%d/", mode, batch); !strings.Contains(r.Name, want) {
+				t.Errorf("%s, want %s", r.Name, want)
+			}
+			if got, want := r.Metrics[0].Value*r.Nanoseconds/1e9, float64(batch); math.Abs(got-want) > 1e-6 {
+				t.Errorf("%s: %g images in one run", r.Name, got)
 			}
 			for _, x := range r.Metrics {
 				if x.Value <= 0 {
 					t.Errorf("%s: %s is %v", r.Name, x.Unit, x.Value)
 				}
 			}
-			if infer := r.Metrics[len(r.Metrics)-1].Unit == "p99-ns"; infer != (mode == Infer) {
+			if infer := r.Metrics[len(r.Metrics)-1].Unit == "p99-ns"; infer != (c.Mode != Train) {
 				t.Errorf("%s has %v", r.Name, r.Metrics)
 			}
 		}
+	}
+	if m.Input[0] != 2 {
+		t.Error("measuring latency changes the model")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -66,5 +84,28 @@ func TestMeasureModel(t *testing.T) {
 	}
 	if _, err := (ModelCase{Model: m, Mode: Train, Classes: classes, Threads: 1, Table: table}).Measure(ctx, time.Hour, 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled measurement gives %v", err)
+	}
+}
+
+func TestQuantile(t *testing.T) {
+	times := []time.Duration{5, 1, 4, 2, 3}
+	for share, want := range map[float64]float64{0: 1, 0.5: 3, 0.6: 4, 0.99: 5, 1: 5} {
+		if got := Quantile(times, share); got != want {
+			t.Errorf("quantile %g is %g, want %g", share, got, want)
+		}
+	}
+	if times[0] != 5 {
+		t.Error("the times are sorted in place")
+	}
+}
+
+func TestFindModel(t *testing.T) {
+	for _, want := range Models() {
+		if got, err := FindModel(want.Name); err != nil || got.Name != want.Name || !got.Input.Equal(want.Input) {
+			t.Errorf("%s: %v, %v", want.Name, got, err)
+		}
+	}
+	if _, err := FindModel("resnet9"); err == nil || !strings.Contains(err.Error(), `"resnet9"`) {
+		t.Errorf("resnet9: %v", err)
 	}
 }

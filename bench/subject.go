@@ -7,26 +7,38 @@ import (
 	"github.com/nasbench-go/nasbench/internal/stream"
 	"github.com/nasbench-go/nasbench/kernels"
 	"github.com/nasbench-go/nasbench/layers"
+	"github.com/nasbench-go/nasbench/tensor"
 )
 
 // Mode is what a model is measured at.
 type Mode string
 
-// The modes: a training step (forward, backward, update by SGD with momentum), or inference.
+// The modes: a training step (forward, backward, update by SGD with momentum), or inference of a batch on all threads. [ModelCase]
+// has two more ways of inference: of one image at a time, and of as many batches side by side as there are threads.
 const (
-	Train Mode = "train"
-	Infer Mode = "infer"
+	Train      Mode = "train"
+	Infer      Mode = "infer"
+	Latency    Mode = "latency"
+	Throughput Mode = "throughput"
 )
 
-// Modes lists the modes.
+// Modes lists what a [Subject] does.
 func Modes() []string { return []string{string(Train), string(Infer)} }
+
+// ModelModes lists how a [ModelCase] is measured.
+func ModelModes() []string { return append(Modes(), string(Latency), string(Throughput)) }
+
+// LearningRate is that of every training step that is measured.
+const LearningRate = 0.03
 
 // Subject is a model with fresh weights and a random batch, ready to run in one mode.
 type Subject struct {
 	Model   Model
 	Mode    Mode
+	Store   *layers.Store // its parameters
 	trainer *layers.Trainer
 	predict *layers.Predictor
+	logits  *tensor.Tensor // of the last inference
 }
 
 // NewSubject builds and compiles a model for the classes of images given. A nil table is that of kernels.Active, nil
@@ -41,11 +53,12 @@ func NewSubject(m Model, mode Mode, classes int, table *kernels.Table, threads *
 	if err != nil {
 		return nil, fmt.Errorf("bench: %s: %w", m.Name, err)
 	}
-	s := &Subject{Model: m, Mode: mode}
+	s := &Subject{Model: m, Mode: mode, Store: store}
 	switch mode {
 	case Train:
 		s.trainer, err = layers.NewTrainer(module, store, layers.TrainerOptions{
-			Input: m.Input, Classes: classes, Optimizer: layers.SGD{Momentum: 0.9}, Schedule: layers.ConstantRate(0.03), Steps: 1, Threads: threads, Table: table,
+			Input: m.Input, Classes: classes, Optimizer: layers.SGD{Momentum: 0.9, WeightDecay: m.WeightDecay}, ClipNorm: m.ClipNorm,
+			Schedule: layers.ConstantRate(LearningRate), Steps: 1, Threads: threads, Table: table,
 		})
 	case Infer:
 		s.predict, err = layers.NewPredictor(module, store, layers.PredictorOptions{Input: m.Input, Threads: threads, Table: table, Frozen: true})
@@ -57,6 +70,24 @@ func NewSubject(m Model, mode Mode, classes int, table *kernels.Table, threads *
 	}
 	s.fill(classes)
 	return s, nil
+}
+
+// Load copies a batch in; inference has no labels.
+func (s *Subject) Load(images, labels []float32) {
+	if s.predict != nil {
+		copy(s.predict.Images(), images)
+		return
+	}
+	copy(s.trainer.Images(), images)
+	copy(s.trainer.Labels(), labels)
+}
+
+// Logits returns what the last run computed, one row for each image; nil before the first inference.
+func (s *Subject) Logits() *tensor.Tensor {
+	if s.predict != nil {
+		return s.logits
+	}
+	return s.trainer.Logits()
 }
 
 // fill writes random images and labels.
@@ -78,12 +109,17 @@ func (s *Subject) fill(classes int) {
 
 // Run makes one step. It allocates nothing.
 func (s *Subject) Run() error {
-	if s.predict != nil {
-		s.predict.Run()
-		return nil
-	}
-	_, err := s.trainer.Step()
+	_, err := s.Step()
 	return err
+}
+
+// Step is [Subject.Run] and returns the loss of the batch before the update; 0 in inference.
+func (s *Subject) Step() (float64, error) {
+	if s.predict != nil {
+		s.logits = s.predict.Run()
+		return 0, nil
+	}
+	return s.trainer.Step()
 }
 
 // Program returns the compiled program: without the update, when training.

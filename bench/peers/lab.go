@@ -54,17 +54,11 @@ func (l *lab) prepare() {
 	} else {
 		l.peer = program
 	}
-	// Debian's package is of the system's Python, which need not be the first of the path.
-	for _, python := range []string{"/usr/bin/python3", "python3"} {
-		text, err := exec.Command(python, "-c", "import torch").CombinedOutput()
-		if err == nil {
-			l.python = python
-			break
-		}
-		if python == "python3" {
-			missing(torch, err, text)
-		}
+	python, text, err := pythonWith("torch")
+	if err != nil {
+		missing(torch, err, text)
 	}
+	l.python = python
 	for _, who := range []string{oneDNN, torch} {
 		if !l.there(who) {
 			continue
@@ -75,6 +69,16 @@ func (l *lab) prepare() {
 			}
 		}
 	}
+}
+
+// pythonWith returns a Python that has a module. Debian's packages are of the system's, which need not be the first of the path.
+func pythonWith(module string) (python string, text []byte, err error) {
+	for _, python := range []string{"/usr/bin/python3", "python3"} {
+		if text, err = exec.Command(python, "-c", "import "+module).CombinedOutput(); err == nil {
+			return python, nil, nil
+		}
+	}
+	return "", text, err
 }
 
 func (l *lab) there(who string) bool {
@@ -106,14 +110,26 @@ func (l *lab) subject(who, level string, threads int) (*subject, error) {
 		}
 		args = []string{self, "-serve"}
 	}
+	var env []string
+	if who == oneDNN && level == "avx2" {
+		env = []string{"ONEDNN_MAX_CPU_ISA=AVX2"}
+	}
+	s, err := start(args, threads, l.cpu, env...)
+	if err != nil {
+		return nil, err
+	}
+	l.subjects[name] = s
+	return s, nil
+}
+
+// start starts a process that answers requests. On one thread it is bound to a CPU.
+func start(args []string, threads, cpu int, env ...string) (*subject, error) {
 	if taskset, err := exec.LookPath("taskset"); err == nil && threads == 1 {
-		args = append([]string{taskset, "-c", strconv.Itoa(l.cpu)}, args...)
+		args = append([]string{taskset, "-c", strconv.Itoa(cpu)}, args...)
 	}
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), "OMP_NUM_THREADS="+strconv.Itoa(threads))
-	if who == oneDNN && level == "avx2" {
-		cmd.Env = append(cmd.Env, "ONEDNN_MAX_CPU_ISA=AVX2")
-	}
+	cmd.Env = append(cmd.Env, env...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -126,9 +142,7 @@ func (l *lab) subject(who, level string, threads int) (*subject, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	s := &subject{cmd, in, bufio.NewReader(out)}
-	l.subjects[name] = s
-	return s, nil
+	return &subject{cmd, in, bufio.NewReader(out)}, nil
 }
 
 // ask sends a request and returns the answer. The error says what a subject has against the request.
@@ -149,9 +163,13 @@ func (s *subject) ask(request string) (string, error) {
 // close ends the subjects, which stop when nobody asks any more.
 func (l *lab) close() {
 	for _, s := range l.subjects {
-		s.in.Close()
-		_ = s.cmd.Wait() // its measurements are in
+		s.close()
 	}
+}
+
+func (s *subject) close() {
+	s.in.Close()
+	_ = s.cmd.Wait() // its measurements are in
 }
 
 func key(q question, who, level string, threads int) string {

@@ -1,8 +1,9 @@
 // Peers measures the kernels of this module beside those of oneDNN and PyTorch on the same shapes, and writes the ratios
-// into docs/performance.md.
+// into docs/performance.md. With -models it measures whole networks instead: training steps beside PyTorch, inference beside onnxruntime.
 //
 //	go run ./bench/peers             about ten minutes
 //	go run ./bench/peers -quick      about two
+//	go run ./bench/peers -models all
 //
 // Every subject is a process that answers requests one by one. The subjects of a case take turns, several rounds of them, and the best round of
 // each counts: whatever else runs on the machine only slows things down, and a slow minute falls on all. Measurements on one thread
@@ -27,6 +28,7 @@ import (
 // options are the flags.
 type options struct {
 	out, keep, only, peers string
+	models                 string
 	rounds, cpu            int
 	time                   time.Duration
 	quick, serve           bool
@@ -40,15 +42,28 @@ func main() {
 	flag.StringVar(&o.peers, "sources", filepath.Join("bench", "peers"), "folder of the peers' programs")
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds of which the best counts")
 	flag.IntVar(&o.cpu, "cpu", runtime.NumCPU()-1, "CPU for measurements on one thread")
-	flag.DurationVar(&o.time, "time", 40*time.Millisecond, "for one measurement of one subject in one round")
+	flag.StringVar(&o.models, "models", "", "measure networks instead of kernels: all, or some of "+strings.Join(modelNames(), ","))
+	flag.DurationVar(&o.time, "time", 0, "for one measurement of one subject in one round (default 40ms; of networks 400ms, at least one step)")
 	flag.BoolVar(&o.quick, "quick", false, "three rounds of 10ms")
 	flag.BoolVar(&o.serve, "serve", false, "answer requests on standard input; this is how the program runs itself")
 	flag.Parse()
-	if o.serve {
+	if o.time == 0 {
+		o.time = 40 * time.Millisecond
+		if o.models != "" {
+			o.time *= 10
+		}
+	}
+	measure := run
+	switch {
+	case o.serve && flag.NArg() > 0:
+		measure = func(options) error { return serveModel(flag.Args(), os.Stdin, os.Stdout) }
+	case o.serve:
 		serve(os.Stdin, os.Stdout)
 		return
+	case o.models != "":
+		measure = runModels
 	}
-	if err := run(o); err != nil {
+	if err := measure(o); err != nil {
 		fmt.Fprintln(os.Stderr, "peers:", err)
 		os.Exit(1)
 	}

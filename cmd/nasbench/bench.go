@@ -31,16 +31,6 @@ func modelNames() []string {
 	return names
 }
 
-// builtinModel returns the model of a name that modelNames has.
-func builtinModel(name string) bench.Model {
-	for _, m := range bench.Models() {
-		if m.Name == name {
-			return m
-		}
-	}
-	return bench.Model{}
-}
-
 // splitComma divides a list; an empty text has no parts.
 func splitComma(s string) []string {
 	if s == "" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/klauspost/cpuid/v2"
@@ -30,13 +31,19 @@ func (a *app) newBenchModel() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "model",
 		Short: "Measure training steps and inference of whole networks",
-		Long: `Measure whole networks on random batches: a training step (forward, backward, SGD with momentum) or inference.
+		Long: `Measure whole networks on random batches. The modes:
+
+  train       a training step: forward, backward, SGD with momentum; of darts-supernet, that of the weights
+  infer       inference of a batch, divided among all threads
+  latency     inference of one image at a time on all threads; --batch does not matter
+  throughput  inference of as many batches side by side as there are threads, each on one
 
 The output is in Go benchmark format, which benchstat compares. img/s are images a second; GFLOP/s count the work of the compiled
 program, %peak its share of the peak rate of multiply-adds, which is measured first; peak-MB are the planned memory; p50-ns and p99-ns
-are quantiles of the time of one inference. With --count, the cases take turns, so that a slow minute of the machine falls on all.`,
+are the median and the 99th percentile of the time of one inference. With --count, the cases take turns, so that a slow minute of the
+machine falls on all.`,
 		Example: `  nasbench bench model --count 5 | tee new.txt
-  nasbench bench model --model resnet8,small-cnn --mode infer --batch 1 --threads 1
+  nasbench bench model --model resnet8,darts-v2 --mode latency,throughput --threads 2
   nasbench bench model --model resnet8 --level generic,avx2,avx512 --threads 1,2`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -46,7 +53,7 @@ are quantiles of the time of one inference. With --count, the cases take turns, 
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringSliceVar(&o.models, "model", modelNames(), "networks")
-	flags.StringSliceVar(&o.modes, "mode", []string{string(bench.Train)}, "train, infer")
+	flags.StringSliceVar(&o.modes, "mode", []string{string(bench.Train)}, strings.Join(bench.ModelModes(), ", "))
 	flags.Var(intValue{p: &o.batch, min: 1}, "batch", "images at a time (default that of the network)")
 	flags.Var(intsValue{p: &o.threads, min: 1, max: maxThreads}, "threads", "numbers of threads (default as many as there are CPUs)")
 	flags.StringSliceVar(&o.levels, "level", nil, "CPU levels (default the one that is used; 'nasbench info' lists them)")
@@ -56,7 +63,7 @@ are quantiles of the time of one inference. With --count, the cases take turns, 
 	addConfig(flags)
 	o.profileFlags.add(flags)
 	complete(cmd, "model", modelNames)
-	complete(cmd, "mode", bench.Modes)
+	complete(cmd, "mode", bench.ModelModes)
 	complete(cmd, "level", levelNames)
 	return cmd
 }
@@ -111,7 +118,7 @@ func (o *benchModelOptions) cases() ([]bench.ModelCase, error) {
 		}
 	}
 	for _, mode := range o.modes {
-		if err := known("mode", mode, bench.Modes()); err != nil {
+		if err := known("mode", mode, bench.ModelModes()); err != nil {
 			return nil, err
 		}
 	}
@@ -120,7 +127,10 @@ func (o *benchModelOptions) cases() ([]bench.ModelCase, error) {
 		for _, mode := range o.modes {
 			for _, threads := range o.threads {
 				for _, table := range levels {
-					m := builtinModel(name)
+					m, err := bench.FindModel(name)
+					if err != nil {
+						return nil, err
+					}
 					if o.batch > 0 {
 						m.Input[0] = o.batch
 					}

@@ -11,6 +11,12 @@ func TestBenchModel(t *testing.T) {
 	if n := strings.Count(out, "\nBenchmarkModel/small-cnn/mode="); n != 8 {
 		t.Errorf("%d results, want 2 modes x 2 numbers of threads, twice:\n%s", n, out)
 	}
+	out = succeed(t, "bench", "model", "--model=small-cnn", "--mode=latency,throughput", "--batch=3", "--threads=2", "--time=1ns").stdout
+	for _, want := range []string{"mode=latency/batch=1/threads=2", "mode=throughput/batch=3/threads=2"} {
+		if i := strings.Index(out, want); i < 0 || !strings.Contains(strings.SplitN(out[i:], "\n", 2)[0], " p99-ns") {
+			t.Errorf("no %s with p99-ns in:\n%s", want, out)
+		}
+	}
 	levels := levelNames()
 	out = succeed(t, "bench", "model", "--model=small-cnn", "--batch=1", "--threads=1", "--time=1ns", "--level="+strings.Join(levels, ","), "--json").stdout
 	lines := strings.Split(strings.TrimSpace(out), "\n")

@@ -99,7 +99,10 @@ func (a *app) profileModel(input bool, o *profileOptions) (bench.Model, error) {
 	if err := known("model", o.model, modelNames()); err != nil {
 		return none, err
 	}
-	m := builtinModel(o.model)
+	m, err := bench.FindModel(o.model)
+	if err != nil {
+		return none, err
+	}
 	if o.batch > 0 {
 		m.Input[0] = o.batch
 	}

@@ -61,10 +61,8 @@ func newBilevel(r *space.Relaxation, o *Options, batch tensor.Shape, classes int
 		return nil, err
 	}
 	b := &bilevel{o: o, level: table.Level, store: layers.NewStore(stream.Seed(o.Seed, "darts weights"))}
-	b.mixer = newMixer(b.store.Root(), r, o)
-	b.mixer.set(o, 0)
-	if c := r.Size.Channels; c%o.Partial != 0 {
-		return nil, fmt.Errorf("darts: %d channels of the mixture do not divide by %d", c, o.Partial)
+	if b.mixer, err = newMixer(b.store.Root(), r, o); err != nil {
+		return nil, err
 	}
 	module := r.Build(b.store.Root(), b.mixer)
 	pass := &layers.Pass{Graph: autograd.NewGraph(), Training: true}

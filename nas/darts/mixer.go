@@ -34,7 +34,10 @@ type mixer struct {
 var _ space.Mixer = (*mixer)(nil)
 
 // newMixer registers the parameters. All begin near zero: a nearly uniform mixture.
-func newMixer(s layers.Scope, r *space.Relaxation, o *Options) *mixer {
+func newMixer(s layers.Scope, r *space.Relaxation, o *Options) (*mixer, error) {
+	if c := r.Size.Channels; o.Partial < 1 || c%o.Partial != 0 {
+		return nil, fmt.Errorf("darts: %d channels of the mixture do not divide by %d", c, o.Partial)
+	}
 	s = s.Sub(archScope)
 	start := func(w []float32, _ tensor.Shape, rng *rand.Rand) {
 		for i := range w {
@@ -53,7 +56,30 @@ func newMixer(s layers.Scope, r *space.Relaxation, o *Options) *mixer {
 	if o.AuxiliarySkip {
 		m.auxiliary = tensor.New(1)
 	}
-	return m
+	m.set(o, 0)
+	return m, nil
+}
+
+// Mixture builds the network that a search with these options starts from, the mixtures of all edges, and returns the module that maps images to
+// logits. Its alphas are buffers: whoever trains the module teaches the weights only, which is the half of a search's work that takes the time. It needs
+// o.Space, and no images.
+func Mixture(s layers.Scope, o Options) (layers.Module, error) {
+	relaxable, err := Relaxable(o.Space)
+	if err != nil {
+		return nil, err
+	}
+	r, err := relaxable.Relax(o.Size)
+	if err != nil {
+		return nil, err
+	}
+	m, err := newMixer(s, r, &o)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range append(m.betas, m.alphas) {
+		p.Kind = layers.Buffer
+	}
+	return r.Build(s, m), nil
 }
 
 // set moves temperature and auxiliary skip to where they stand after a share of all steps.
