@@ -21,6 +21,9 @@ type Options struct {
 	// operations that give the same values with less memory traffic.
 	Unfused bool
 
+	// Memory, if set, holds the values of the program, together with those of other programs that never run at the same time.
+	Memory *Memory
+
 	// MaxBytes bounds the planned memory, inputs included; 0 means no bound.
 	MaxBytes int64
 }
@@ -90,7 +93,7 @@ func Compile(o Options) (*Program, error) {
 	if need := p.ArenaBytes() + inputBytes(schedule); o.MaxBytes > 0 && need > o.MaxBytes {
 		return nil, &MemoryError{need, o.MaxBytes}
 	}
-	arena := tensor.Alloc(p.plan.total)
+	arena := o.Memory.take(0, p.plan.total)
 	for _, n := range schedule {
 		if err := p.bind(n, arena); err != nil {
 			return nil, err
@@ -123,7 +126,7 @@ func Compile(o Options) (*Program, error) {
 	}
 	p.scratch = make([][]float32, o.Threads.Count())
 	for i := range p.scratch {
-		p.scratch[i] = tensor.Alloc(scratch)
+		p.scratch[i] = o.Memory.take(i+1, scratch)
 	}
 	p.task = func(part, worker int) { p.current.run(part, p.scratch[worker]) }
 	return p, nil

@@ -1,6 +1,7 @@
 package space
 
 import (
+	"fmt"
 	"strconv"
 
 	"github.com/nasbench-go/nasbench/autograd"
@@ -21,7 +22,8 @@ type builtChainLayer struct {
 }
 
 // build registers the parameters of layer i under "layers.i": conv and norm, or fc, and those
-// of P under project.conv and project.norm. The classifier is "head".
+// of P under project.conv and project.norm. The classifier is "head". Where weights are shared, those of an operation belong to the layer, the
+// operation and its parameter, those of P to the layer, the connection and the channels of f.
 func (g *ChainGenome) build(t Task, s layers.Scope) layers.Module {
 	var buf [maxChainDepth]chainStep
 	steps := g.plan(t, &buf)
@@ -38,6 +40,8 @@ func (g *ChainGenome) build(t Task, s layers.Scope) layers.Module {
 
 func (s *chainStep) build(scope layers.Scope) builtChainLayer {
 	b := builtChainLayer{connection: s.connection, f: layers.Identity{}, side: layers.Identity{}}
+	join := scope.Choice("", fmt.Sprint(chainConnections[s.connection], s.f.c))
+	scope = scope.Choice("", fmt.Sprint(chainOps[s.op].name, "_", s.param))
 	switch s.op {
 	case conv3x3, conv5x5:
 		b.f = layers.Sequential{
@@ -57,7 +61,7 @@ func (s *chainStep) build(scope layers.Scope) builtChainLayer {
 		b.f = layers.Sequential{layers.NewLinearWith(scope.Sub("fc"), s.in.c, s.f.c, keep), layers.ReLU()}
 	}
 	if s.projects() {
-		project := scope.Sub("project")
+		project := join.Sub("project")
 		b.side = layers.Sequential{
 			layers.NewConv2D(project.Sub("conv"), s.side.c, s.f.c, 1, layers.ConvOptions{Stride: s.sideStride, NoBias: true}),
 			layers.NewBatchNorm(project.Sub("norm"), s.f.c),

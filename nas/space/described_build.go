@@ -85,7 +85,9 @@ func (s *described) writeCell(n *network, x ref, units []unit, needed [maxDescri
 				var terms []ref
 				for i := range units {
 					if u := &units[i]; u.node == node && s.operations[u.op].kind != noneBlock {
-						n.within(edgeNames[u.from], func() { terms = append(terms, s.apply(n, u, states[u.from])) })
+						n.within(edgeNames[u.from], func() {
+							n.choice("", s.choiceName(n, u), func() { terms = append(terms, s.apply(n, u, states[u.from])) })
+						})
 					}
 				}
 				y = n.add(terms...)
@@ -173,13 +175,14 @@ func (s *described) writeChain(n *network, units []unit) ref {
 		for i := range units {
 			u := &units[i]
 			n.each(i, func() {
-				f := s.apply(n, u, x)
+				var f ref
+				n.choice("", s.choiceName(n, u), func() { f = s.apply(n, u, x) })
 				y := f
 				switch u.connection {
 				case addConnection:
-					y = n.add(f, s.project(n, x, f))
+					y = n.add(f, s.project(n, x, f, u.connection))
 				case skipConnection:
-					y = n.add(f, s.project(n, z, f))
+					y = n.add(f, s.project(n, z, f, u.connection))
 				case concatConnection:
 					r := x
 					if stride := s.stride(u); stride > 1 {
@@ -194,11 +197,24 @@ func (s *described) writeChain(n *network, units []unit) ref {
 	return x
 }
 
+// choiceName names an operation with its free parameters, if names are wanted.
+func (s *described) choiceName(n *network, u *unit) string {
+	if !n.naming {
+		return ""
+	}
+	b := &s.operations[u.op]
+	name := scopeName(b.name)
+	for i := range b.free {
+		name += "_" + strconv.Itoa(int(u.values[i]))
+	}
+	return name
+}
+
 // stride returns that of a unit's operation.
 func (d *description) stride(u *unit) int { return d.value(u, "stride") }
 
 // project brings x to the shape of f.
-func (s *described) project(n *network, x, f ref) ref {
+func (s *described) project(n *network, x, f ref, c chainConnection) ref {
 	from, to := n.at(x), n.at(f)
 	if from == to {
 		return x
@@ -207,8 +223,14 @@ func (s *described) project(n *network, x, f ref) ref {
 	for (from.h-1)/stride+1 > to.h || (from.w-1)/stride+1 > to.w {
 		stride *= 2
 	}
-	n.within("project", func() {
-		x = n.norm(n.convolution(x, "conv", to.c, window{side: 1, stride: stride}), "norm")
+	shared := ""
+	if n.naming {
+		shared = chainConnections[c] + strconv.Itoa(to.c)
+	}
+	n.choice("", shared, func() {
+		n.within("project", func() {
+			x = n.norm(n.convolution(x, "conv", to.c, window{side: 1, stride: stride}), "norm")
+		})
 	})
 	return x
 }
