@@ -1,6 +1,8 @@
 package oneshot
 
 import (
+	"slices"
+
 	"github.com/nasbench-go/nasbench/kernels"
 	"github.com/nasbench-go/nasbench/layers"
 	"github.com/nasbench-go/nasbench/tensor"
@@ -19,8 +21,9 @@ type updater struct {
 // state belongs to one parameter of the store.
 type state struct {
 	parameter      *layers.Parameter
-	velocity, grad *tensor.Tensor // of the parameter's shape; grad is zero outside of box
-	box            tensor.Shape   // leading block that the paths of this step used; nil if none did
+	velocity, grad *tensor.Tensor // of the parameter's shape; grad is zero outside of boxes
+	boxes          []tensor.Shape // leading blocks that the paths of this step used, none within another
+	mask           []bool         // of the elements in more than one box; false between steps
 }
 
 func newUpdater(table *kernels.Table, momentum, decay float64) *updater {
@@ -46,13 +49,10 @@ func (u *updater) of(p *layers.Parameter) *state {
 // add adds scale times the gradient for a block of a parameter to the step.
 func (u *updater) add(p *layers.Parameter, gradient *tensor.Tensor, scale float32) {
 	s, block := u.of(p), gradient.Shape()
-	if s.box == nil {
-		s.box = block.Clone()
+	if len(s.boxes) == 0 {
 		u.touched = append(u.touched, s)
 	}
-	for d, n := range block {
-		s.box[d] = max(s.box[d], n)
-	}
+	s.use(block)
 	rows, g, sum := layers.BlockRows(s.grad.Shape(), block), gradient.Data(), s.grad.Data()
 	for i, at := range rows.Starts {
 		from := g[i*rows.Length : (i+1)*rows.Length]
@@ -60,6 +60,60 @@ func (u *updater) add(p *layers.Parameter, gradient *tensor.Tensor, scale float3
 		for j, v := range from {
 			to[j] += scale * v
 		}
+	}
+}
+
+// use adds a block to the boxes.
+func (s *state) use(block tensor.Shape) {
+	within := func(a, b tensor.Shape) bool {
+		for d := range a {
+			if a[d] > b[d] {
+				return false
+			}
+		}
+		return true
+	}
+	for _, b := range s.boxes {
+		if within(block, b) {
+			return
+		}
+	}
+	s.boxes = slices.DeleteFunc(s.boxes, func(b tensor.Shape) bool { return within(b, block) })
+	s.boxes = append(s.boxes, block)
+}
+
+// runs calls f for neighbouring elements that are in a box, each element once.
+func (s *state) runs(f func(lo, hi int)) {
+	shape := s.grad.Shape()
+	if len(s.boxes) == 1 {
+		rows := layers.BlockRows(shape, s.boxes[0])
+		for _, at := range rows.Starts {
+			f(at, at+rows.Length)
+		}
+		return
+	}
+	if len(s.mask) != shape.Elements() {
+		s.mask = make([]bool, shape.Elements())
+	}
+	for _, b := range s.boxes {
+		rows := layers.BlockRows(shape, b)
+		for _, at := range rows.Starts {
+			for i := range s.mask[at : at+rows.Length] {
+				s.mask[at+i] = true
+			}
+		}
+	}
+	for lo := 0; lo < len(s.mask); lo++ {
+		if !s.mask[lo] {
+			continue
+		}
+		hi := lo
+		for hi < len(s.mask) && s.mask[hi] {
+			s.mask[hi] = false
+			hi++
+		}
+		f(lo, hi)
+		lo = hi
 	}
 }
 
@@ -72,13 +126,11 @@ func (u *updater) apply(rate float64) {
 			step.WeightDecay = float32(u.decay)
 		}
 		w, g, v := s.parameter.Value.Data(), s.grad.Data(), s.velocity.Data()
-		rows := layers.BlockRows(s.grad.Shape(), s.box)
-		for _, at := range rows.Starts {
-			end := at + rows.Length
-			u.table.SGD(w[at:end], g[at:end], v[at:end], &step)
-			clear(g[at:end])
-		}
-		s.box = nil
+		s.runs(func(lo, hi int) {
+			u.table.SGD(w[lo:hi], g[lo:hi], v[lo:hi], &step)
+			clear(g[lo:hi])
+		})
+		s.boxes = s.boxes[:0]
 	}
 	u.touched = u.touched[:0]
 }
@@ -87,7 +139,7 @@ func (u *updater) apply(rate float64) {
 func (u *updater) forget() {
 	for _, s := range u.touched {
 		clear(s.grad.Data())
-		s.box = nil
+		s.boxes = s.boxes[:0]
 	}
 	u.touched = u.touched[:0]
 }

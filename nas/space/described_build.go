@@ -180,9 +180,9 @@ func (s *described) writeChain(n *network, units []unit) ref {
 				y := f
 				switch u.connection {
 				case addConnection:
-					y = n.add(f, s.project(n, x, f, u.connection))
+					y = n.add(f, s.project(n, x, f))
 				case skipConnection:
-					y = n.add(f, s.project(n, z, f, u.connection))
+					y = n.add(f, s.project(n, z, f))
 				case concatConnection:
 					r := x
 					if stride := s.stride(u); stride > 1 {
@@ -197,15 +197,18 @@ func (s *described) writeChain(n *network, units []unit) ref {
 	return x
 }
 
-// choiceName names an operation with its free parameters, if names are wanted.
+// choiceName names an operation with those of its free parameters that make another kernel, if names are wanted. Choices of a width share
+// weights as in the space chain.
 func (s *described) choiceName(n *network, u *unit) string {
 	if !n.naming {
 		return ""
 	}
 	b := &s.operations[u.op]
 	name := scopeName(b.name)
-	for i := range b.free {
-		name += "_" + strconv.Itoa(int(u.values[i]))
+	for i, p := range b.params[:b.free] {
+		if p.name != "channels" && p.name != "units" {
+			name += "_" + p.name + strconv.Itoa(int(u.values[i]))
+		}
 	}
 	return name
 }
@@ -214,7 +217,7 @@ func (s *described) choiceName(n *network, u *unit) string {
 func (d *description) stride(u *unit) int { return d.value(u, "stride") }
 
 // project brings x to the shape of f.
-func (s *described) project(n *network, x, f ref, c chainConnection) ref {
+func (s *described) project(n *network, x, f ref) ref {
 	from, to := n.at(x), n.at(f)
 	if from == to {
 		return x
@@ -223,14 +226,8 @@ func (s *described) project(n *network, x, f ref, c chainConnection) ref {
 	for (from.h-1)/stride+1 > to.h || (from.w-1)/stride+1 > to.w {
 		stride *= 2
 	}
-	shared := ""
-	if n.naming {
-		shared = chainConnections[c] + strconv.Itoa(to.c)
-	}
-	n.choice("", shared, func() {
-		n.within("project", func() {
-			x = n.norm(n.convolution(x, "conv", to.c, window{side: 1, stride: stride}), "norm")
-		})
+	n.within("project", func() {
+		x = n.norm(n.convolution(x, "conv", to.c, window{side: 1, stride: stride}), "norm")
 	})
 	return x
 }

@@ -8,8 +8,9 @@ import (
 )
 
 // Any space can share weights: built into a store of layers.NewSharedStore, its networks have the parameters of equal paths in common. The
-// spaces of this package put what a genome chooses at a position below layers.Scope.Choice, so that weights belong to a position, an
-// operation and its parameters.
+// spaces of this package put what a genome chooses at a position below layers.Scope.Choice, so that weights belong to a position and an
+// operation. Of its parameters, those that change what a kernel is (its side, say) have weights of their own; a choice of channels takes the
+// first ones of the largest (as in Yu et al., "Slimmable Neural Networks", ICLR 2019, and Cai et al., "Once for All", ICLR 2020).
 
 // Shareable is a space from which genomes can be drawn in groups that treat all choices alike, for strict fairness of a
 // one-shot supernet (Chu, Zhang and Xu, "FairNAS", ICCV 2021, section 3.3).
