@@ -103,3 +103,30 @@ func (n *Supernet) Search(ctx context.Context) (*Result, error) {
 	}
 	return r, nil
 }
+
+// EvaluateAll evaluates paths with inherited weights; those on record beside the checkpoint are not evaluated again. It calls progress, unless
+// nil, with the number that is done.
+func (n *Supernet) EvaluateAll(ctx context.Context, paths []space.Genome, progress func(done int)) ([]Path, error) {
+	book, err := n.openBook()
+	if err != nil {
+		return nil, err
+	}
+	defer book.close()
+	var out []Path
+	for i, g := range paths {
+		p, ok := book.paths[g.String()]
+		if !ok {
+			if p, err = n.Evaluate(ctx, g); err != nil {
+				return nil, err
+			}
+			if err := book.add(p); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, p)
+		if progress != nil {
+			progress(i + 1)
+		}
+	}
+	return out, nil
+}
