@@ -156,7 +156,7 @@ func TestSearchWorksInEverySpace(t *testing.T) {
 func TestInheritedWeightsHaveLearned(t *testing.T) {
 	for _, name := range []string{"chain", "seed-cell", "macro"} {
 		o := small(t, name)
-		o.Epochs, o.Train = 20, images(t, 180)
+		o.Epochs, o.Train, o.LearningRate = 25, images(t, 180), 0.1
 		n := mustSupernet(t, o)
 		if err := n.Train(t.Context()); err != nil {
 			t.Fatal(err)

@@ -80,8 +80,8 @@ type Options struct {
 func Defaults() Options {
 	return Options{
 		JudgeImages: 5000,
-		Epochs:      20, Batch: 64,
-		LearningRate: 0.1, WarmUp: 0.05, Momentum: 0.9, WeightDecay: 5e-5, ClipNorm: 5,
+		Epochs:      20, Batch: 32,
+		LearningRate: 0.05, WarmUp: 0.05, Momentum: 0.9, WeightDecay: 5e-5, ClipNorm: 5,
 		Sampling:      Uniform,
 		Recalibration: 20,
 		Search:        "evolution",
