@@ -156,7 +156,8 @@ func TestSearchWorksInEverySpace(t *testing.T) {
 func TestInheritedWeightsHaveLearned(t *testing.T) {
 	for _, name := range []string{"chain", "seed-cell", "macro"} {
 		o := small(t, name)
-		o.Epochs, o.Train, o.LearningRate = 25, images(t, 180), 0.1
+		o.Epochs, o.Train, o.LearningRate = 25, images(t, 270), 0.1
+		o.Recalibration = 8
 		n := mustSupernet(t, o)
 		if err := n.Train(t.Context()); err != nil {
 			t.Fatal(err)
