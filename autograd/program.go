@@ -26,9 +26,9 @@ type Options struct {
 	// graph may write to a variable.
 	Frozen bool
 
-	// Arena is memory that the program shares with others that never run at the same time; nil gives it its own. Outputs are then valid until
-	// another of the programs runs.
-	Arena *Arena
+	// Memory, if set, holds the values of the program, together with those of other programs that never run at the same time. A frozen
+	// program cannot share any.
+	Memory *Memory
 
 	// MaxBytes bounds the planned memory, inputs included; 0 means no bound.
 	MaxBytes int64
@@ -75,21 +75,6 @@ type step struct {
 	labels context.Context // nil unless Label was called
 }
 
-// Arena is memory for the values of programs that take turns, such as those of the networks of a search, so that making one does not
-// allocate and clear all of it again. The zero value is ready to use.
-type Arena struct{ data []float32 }
-
-// take returns n floats: those of the arena if it has as many, else new ones, which become the arena.
-func (a *Arena) take(n int) []float32 {
-	if a == nil {
-		return tensor.Alloc(n)
-	}
-	if len(a.data) < n {
-		a.data = tensor.Alloc(n)
-	}
-	return a.data[:n:n]
-}
-
 // Compile plans memory for everything that the outputs need and chooses the routines. It returns an error if
 // there are no outputs, if they belong to different graphs, if the CPU level cannot be had, or a [*MemoryError].
 func Compile(o Options) (*Program, error) {
@@ -111,8 +96,8 @@ func Compile(o Options) (*Program, error) {
 		}
 		o.Table = t
 	}
-	if o.Arena != nil && o.Frozen {
-		return nil, errors.New("autograd: compile: a frozen program keeps values between runs and needs an arena of its own")
+	if o.Memory != nil && o.Frozen {
+		return nil, errors.New("autograd: compile: a frozen program keeps values between runs and needs memory of its own")
 	}
 	schedule, outputs := needed(o.Outputs), o.Outputs
 	var replaced map[*Node]*Node
@@ -148,7 +133,7 @@ func Compile(o Options) (*Program, error) {
 	if need := p.ArenaBytes() + inputBytes(schedule); o.MaxBytes > 0 && need > o.MaxBytes {
 		return nil, &MemoryError{need, o.MaxBytes}
 	}
-	arena := o.Arena.take(p.plan.total)
+	arena := o.Memory.take(0, p.plan.total)
 	for _, n := range schedule {
 		if err := p.bind(n, arena); err != nil {
 			return nil, err
@@ -185,7 +170,7 @@ func Compile(o Options) (*Program, error) {
 	scratch := e.scratch
 	p.scratch = make([][]float32, o.Threads.Count())
 	for i := range p.scratch {
-		p.scratch[i] = tensor.Alloc(scratch)
+		p.scratch[i] = o.Memory.take(i+1, scratch)
 	}
 	p.task = func(part, worker int) { p.current.run(part, p.scratch[worker]) }
 	return p, nil

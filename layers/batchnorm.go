@@ -28,6 +28,10 @@ func NewBatchNorm(s Scope, channels int) *BatchNorm {
 
 // Forward normalises x over all but its innermost dimension.
 func (b *BatchNorm) Forward(p *Pass, x *autograd.Node) *autograd.Node {
+	momentum := p.Momentum
+	if momentum == 0 {
+		momentum = BatchNormMomentum
+	}
 	return autograd.BatchNorm(x, p.Param(b.weight), p.Param(b.bias), p.Param(b.mean), p.Param(b.variance),
-		autograd.BatchNormOptions{Training: p.Training, Momentum: BatchNormMomentum, Epsilon: BatchNormEpsilon})
+		autograd.BatchNormOptions{Training: p.Training, Momentum: momentum, Epsilon: BatchNormEpsilon})
 }

@@ -11,11 +11,18 @@ type Pass struct {
 	Graph    *autograd.Graph
 	Training bool // batch statistics and random masks; false builds an inference graph
 
+	// Momentum is the share of a new batch in the running statistics of batch norms; 0 means [BatchNormMomentum].
+	Momentum float32
+
 	store *Store // if set, parameters must belong to it
+	uses  []Use  // of a shared store
 }
 
 // Param returns the graph's variable of a parameter; the same one at every call in one graph.
 func (p *Pass) Param(q *Parameter) *autograd.Node {
+	if q.whole != nil {
+		return p.view(q)
+	}
 	if p.store != nil && p.store.Lookup(q.Name) != q {
 		panic(fmt.Sprintf("layers: parameter %q belongs to another store than the model's", q.Name))
 	}

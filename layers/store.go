@@ -40,6 +40,10 @@ type Parameter struct {
 	Name  string // full path, "block1.conv.weight"
 	Kind  Kind
 	Value *tensor.Tensor
+
+	// Of what a network over a shared store is given: a leading block, of these dimensions, of the store's parameter.
+	whole *Parameter
+	part  tensor.Shape
 }
 
 // Store owns the parameters of one model. It must not be used by several goroutines at
@@ -48,6 +52,8 @@ type Store struct {
 	seed   uint64
 	params []*Parameter
 	byName map[string]*Parameter // nil values are names claimed by Scope.Key
+	shared bool                  // see NewSharedStore
+	frozen bool
 }
 
 // NewStore returns an empty store. The seed decides the first values of all parameters
@@ -116,13 +122,16 @@ func (s Scope) Path() string { return s.path }
 func (s Scope) Sub(name string) Scope { return Scope{store: s.store, path: s.join(name)} }
 
 // Param creates the parameter of this name and dimensions and fills it with init. It
-// panics if the path is taken or a dimension is not positive.
+// panics if the path is taken, unless the store is shared, or a dimension is not positive.
 func (s Scope) Param(name string, kind Kind, init Init, dims ...int) *Parameter {
 	path := s.join(name)
 	for _, d := range dims {
 		if d <= 0 {
 			panic(fmt.Sprintf("layers: parameter %q: shape %v has a dimension that is not positive", path, tensor.Shape(dims)))
 		}
+	}
+	if s.store.shared {
+		return s.store.share(path, kind, init, dims)
 	}
 	p := &Parameter{Name: path, Kind: kind}
 	s.store.claim(path, p)
@@ -136,7 +145,9 @@ func (s Scope) Param(name string, kind Kind, init Init, dims ...int) *Parameter 
 // takes its path for itself.
 func (s Scope) Key(name string) uint64 {
 	path := s.join(name)
-	s.store.claim(path, nil)
+	if !s.store.shared {
+		s.store.claim(path, nil)
+	}
 	return stream.Seed(stream.Seed(s.store.seed, "mask"), path)
 }
 

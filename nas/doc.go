@@ -8,6 +8,7 @@
 //     sees a network.
 //   - darts: another way to a genome, by gradients through the mixture of all networks of a space of cells. What it finds is a proposal
 //     like any other.
+//   - oneshot: a third way, by weights that all networks of a space share and a search over paths that inherit them.
 //   - evaluator: how good a genome is. It builds the network, trains it on images for a number of
 //     epochs and measures its accuracy on the validation split.
 //   - study: the search. It runs proposals on workers, records every trial as it ends, and keeps to a budget; a

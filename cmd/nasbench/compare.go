@@ -120,6 +120,9 @@ func (o *compareOptions) check() error {
 		if name == dartsStrategy {
 			return usagef("--strategies: %s trains a mixture of operations, which no table has", name)
 		}
+		if name == oneshotStrategy {
+			return usagef("--strategies: %s trains shared weights, which no table has", name)
+		}
 		if err := known("strategy", name, comparedNames()); err != nil {
 			return err
 		}

@@ -131,6 +131,7 @@ func TestMistakesOfCompareGiveOneLine(t *testing.T) {
 		{comparing(table, "--strategies", "random,random"), exitUsage, "random stands twice"},
 		{comparing(table, "--strategies", ""), exitUsage, "--strategies is empty"},
 		{comparing(table, "--strategies", "darts"), exitUsage, "darts trains a mixture of operations"},
+		{comparing(table, "--strategies", "oneshot"), exitUsage, "oneshot trains shared weights"},
 		{comparing(table, "--space", "marco"), exitUsage, `did you mean "macro"?`},
 		{comparing(table, "--evaluator", "train"), exitUsage, "the only evaluator is tabular"},
 		{comparing(table, "--metric", "sen"), exitUsage, `--metric: table table.csv: there is no column "sen"; there is seen, truth, hours, did you mean "seen"?`},

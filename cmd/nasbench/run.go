@@ -101,6 +101,7 @@ With no flags, 'nasbench search' runs the default search and ends by itself in a
 		a.newData(),
 		a.newInfo(),
 		a.newProfile(),
+		a.newRank(),
 		a.newSearch(),
 		a.newTrain(),
 		a.newVersion(),

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/nasbench-go/nasbench/internal/stream"
 	"github.com/nasbench-go/nasbench/kernels"
 	"github.com/nasbench-go/nasbench/nas/evaluator"
 	"github.com/nasbench-go/nasbench/nas/space"
@@ -42,6 +43,7 @@ type searchOptions struct {
 	recipeFlags
 	profileFlags
 	darts        dartsFlags
+	oneshot      oneshotFlags
 	evolution    evolutionFlags
 	strategyName string
 	trials       int
@@ -66,7 +68,7 @@ func searchSettings() []string {
 	return append([]string{
 		"space", "channels", "cells", "reductions", "strategy", "dataset", "image-size", "train-samples", "validation", "epochs", "seed",
 		"max-flops", "max-params", "min-params", "max-activation", "max-channels",
-	}, slices.Concat(recipeFlagNames(), dartsFlagNames(), evolutionFlagNames())...)
+	}, slices.Concat(recipeFlagNames(), dartsFlagNames(), oneshotFlagNames(), evolutionFlagNames())...)
 }
 
 func (a *app) newSearch() *cobra.Command {
@@ -113,6 +115,7 @@ With --json, standard output has one JSON object per trial, in the order of tria
 	o.recipeFlags.add(cmd)
 	o.evolution.add(flags)
 	o.darts.add(flags)
+	o.oneshot.add(flags)
 	flags.Var(intValue{p: &o.threads, min: 0, max: maxThreads}, "threads", "threads of each trial (0: 1)")
 	flags.Var(intValue{p: &o.workers, min: 0, max: maxThreads}, "workers", "trials that run at the same time (0: as many as the CPUs allow)")
 	flags.StringVar(&o.studyFile, "study", "", "record the search in `FILE`, or go on with it (default a new file in the user's data folder)")
@@ -205,6 +208,9 @@ func (o *searchOptions) check(flags *pflag.FlagSet) error {
 	if o.trials == 0 && o.time == 0 && o.strategyName == dartsStrategy {
 		o.trials = 1 // the one that is found, however long that takes
 	}
+	if o.trials == 0 && o.time == 0 && o.strategyName == oneshotStrategy {
+		o.trials = o.oneshot.options.Finalists
+	}
 	if o.trials == 0 && o.time == 0 {
 		o.time = defaultTime
 	}
@@ -242,6 +248,9 @@ func (s *session) settings() study.Settings {
 	settings := settingsOf(s.flags, searchSettings())
 	if s.strategyName != dartsStrategy {
 		maps.DeleteFunc(settings, func(name, _ string) bool { return isDartsFlag(name) })
+	}
+	if s.strategyName != oneshotStrategy {
+		maps.DeleteFunc(settings, func(name, _ string) bool { return isOneshotFlag(name) })
 	}
 	if s.strategyName != "evolution" {
 		maps.DeleteFunc(settings, func(name, _ string) bool { return slices.Contains(evolutionFlagNames(), name) })
@@ -282,6 +291,9 @@ func (s *session) prepare() (err error) {
 	if s.strategyName == dartsStrategy {
 		return s.checkDarts() // the strategy comes when there is something to propose
 	}
+	if s.strategyName == oneshotStrategy {
+		return s.checkOneshot()
+	}
 	if s.strategy, err = strategy.New(s.strategyName, strategy.Options{Space: s.space, Seed: s.seed, Evolution: s.evolution.options()}); err != nil {
 		return &usageError{err}
 	}
@@ -293,6 +305,10 @@ func (s *session) prepare() (err error) {
 func (s *session) proposes() error {
 	if s.strategyName == dartsStrategy {
 		return nil
+	}
+	if s.strategyName == oneshotStrategy {
+		_, err := s.space.Random(stream.New(s.seed, "probe"))
+		return trainingError(err)
 	}
 	other, err := strategy.New(s.strategyName, strategy.Options{Space: s.space, Seed: s.seed, Evolution: s.evolution.options()})
 	if err == nil {
@@ -313,6 +329,11 @@ func (s *session) run(ctx context.Context) error {
 	s.announce(len(recorded))
 	if s.strategyName == dartsStrategy {
 		if err := s.relax(ctx); err != nil {
+			return err
+		}
+	}
+	if s.strategyName == oneshotStrategy {
+		if err := s.share(ctx); err != nil {
 			return err
 		}
 	}
@@ -413,7 +434,7 @@ func (s *session) goOnCommand(stop study.Stop) string {
 	args := []string{"search", "--study", s.file.Path()}
 	args = append(args, flagsNotDefault(s.flags, "name", "data-dir", "final-epochs", "final-seeds")...)
 	trials, limit := s.trials, s.time
-	if stop == study.StopTrials && s.strategyName != dartsStrategy {
+	if stop == study.StopTrials && s.strategyName != dartsStrategy && s.strategyName != oneshotStrategy {
 		trials *= 2
 	}
 	if trials > 0 {

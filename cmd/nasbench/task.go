@@ -234,7 +234,7 @@ func strategyNames() []string {
 	for _, i := range strategy.List() {
 		names = append(names, i.Name)
 	}
-	return append(names, dartsStrategy)
+	return append(names, dartsStrategy, oneshotStrategy)
 }
 
 // complete lets the shell complete the values of a flag from a list.

@@ -21,7 +21,10 @@ type builtChainLayer struct {
 }
 
 // build registers the parameters of layer i under "layers.i": conv and norm, or fc, and those
-// of P under project.conv and project.norm. The classifier is "head".
+// of P under project.conv and project.norm. The classifier is "head". Where weights are shared, those of an operation belong to the layer and the
+// operation: fewer channels or units are the first ones of the largest choice. Channel by channel the layers behind then see the same
+// features whatever the width, and each weight is trained by more paths; with weights of their own for each choice of
+// channels the supernet learned several times more slowly.
 func (g *ChainGenome) build(t Task, s layers.Scope) layers.Module {
 	var buf [maxChainDepth]chainStep
 	steps := g.plan(t, &buf)
@@ -38,6 +41,8 @@ func (g *ChainGenome) build(t Task, s layers.Scope) layers.Module {
 
 func (s *chainStep) build(scope layers.Scope) builtChainLayer {
 	b := builtChainLayer{connection: s.connection, f: layers.Identity{}, side: layers.Identity{}}
+	project := scope.Sub("project")
+	scope = scope.Choice("", chainOps[s.op].name)
 	switch s.op {
 	case conv3x3, conv5x5:
 		b.f = layers.Sequential{
@@ -57,7 +62,6 @@ func (s *chainStep) build(scope layers.Scope) builtChainLayer {
 		b.f = layers.Sequential{layers.NewLinearWith(scope.Sub("fc"), s.in.c, s.f.c, keep), layers.ReLU()}
 	}
 	if s.projects() {
-		project := scope.Sub("project")
 		b.side = layers.Sequential{
 			layers.NewConv2D(project.Sub("conv"), s.side.c, s.f.c, 1, layers.ConvOptions{Stride: s.sideStride, NoBias: true}),
 			layers.NewBatchNorm(project.Sub("norm"), s.f.c),

@@ -68,7 +68,10 @@ func (n *network) dartsCell(cell *dartsCell, s0, s1 ref, channels, stride int, r
 				if e.from < dartsInputs {
 					s = stride
 				}
-				n.within(dartsEdgeNames[i], func() { terms[i] = n.dartsOp(e.op, states[e.from], s) })
+				// Shared weights belong to the state that an edge comes from: which of the two edges it is says nothing.
+				n.choice(dartsEdgeNames[i], dartsStateNames[e.from], func() {
+					n.choice("", dartsOpNames[e.op], func() { terms[i] = n.dartsOp(e.op, states[e.from], s) })
+				})
 			}
 		})
 		states[dartsInputs+node] = n.add(terms[:]...)
@@ -77,8 +80,9 @@ func (n *network) dartsCell(cell *dartsCell, s0, s1 ref, channels, stride int, r
 }
 
 var (
-	dartsNodeNames = [dartsNodes]string{"node0", "node1", "node2", "node3"}
-	dartsEdgeNames = [2]string{"edge0", "edge1"}
+	dartsNodeNames  = [dartsNodes]string{"node0", "node1", "node2", "node3"}
+	dartsEdgeNames  = [2]string{"edge0", "edge1"}
+	dartsStateNames = [dartsInputs + dartsNodes]string{"from0", "from1", "from2", "from3", "from4", "from5"}
 )
 
 func (n *network) dartsOp(op dartsOp, x ref, stride int) ref {

@@ -85,7 +85,9 @@ func (s *described) writeCell(n *network, x ref, units []unit, needed [maxDescri
 				var terms []ref
 				for i := range units {
 					if u := &units[i]; u.node == node && s.operations[u.op].kind != noneBlock {
-						n.within(edgeNames[u.from], func() { terms = append(terms, s.apply(n, u, states[u.from])) })
+						n.within(edgeNames[u.from], func() {
+							n.choice("", s.choiceName(n, u), func() { terms = append(terms, s.apply(n, u, states[u.from])) })
+						})
 					}
 				}
 				y = n.add(terms...)
@@ -173,7 +175,8 @@ func (s *described) writeChain(n *network, units []unit) ref {
 		for i := range units {
 			u := &units[i]
 			n.each(i, func() {
-				f := s.apply(n, u, x)
+				var f ref
+				n.choice("", s.choiceName(n, u), func() { f = s.apply(n, u, x) })
 				y := f
 				switch u.connection {
 				case addConnection:
@@ -192,6 +195,22 @@ func (s *described) writeChain(n *network, units []unit) ref {
 		}
 	})
 	return x
+}
+
+// choiceName names an operation with those of its free parameters that make another kernel, if names are wanted. Choices of a width share
+// weights as in the space chain.
+func (s *described) choiceName(n *network, u *unit) string {
+	if !n.naming {
+		return ""
+	}
+	b := &s.operations[u.op]
+	name := scopeName(b.name)
+	for i, p := range b.params[:b.free] {
+		if p.name != "channels" && p.name != "units" {
+			name += "_" + p.name + strconv.Itoa(int(u.values[i]))
+		}
+	}
+	return name
 }
 
 // stride returns that of a unit's operation.

@@ -18,7 +18,7 @@
 //
 // A strategy needs nothing but the Space interface. Abilities that only some spaces have are
 // separate small interfaces that a strategy asks for by a type assertion, and it refuses a
-// space that lacks one: [Variable] for evolution, [Countable] for a grid. All spaces of this package have both.
+// space that lacks one: [Variable] for evolution, [Countable] for a grid, [Shareable] for strict fairness of a supernet. All spaces of this package have them.
 //
 // [New] makes a space by name and [List] names them all:
 //

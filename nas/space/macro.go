@@ -19,6 +19,8 @@ var macroReduces = [macroLayers]bool{0: true, 2: true, 5: true}
 // identity.
 var macroOps = [...]struct{ expand, kernel int }{{0, 0}, {3, 3}, {6, 5}}
 
+var macroOpNames = [len(macroOps)]string{"identity", "block3", "block5"}
+
 // MacroGenome is a genome of the space macro (NAS-Bench-Macro of Su et al., "Prioritized Architecture Sampling with Monte-Carlo Tree
 // Search", CVPR 2021): eight layers. It is comparable with ==.
 //
@@ -281,7 +283,9 @@ func (s *macro) write(n *network, g *MacroGenome) *network {
 					channels *= 2
 				}
 			}
-			n.each(i, func() { x = n.macroLayer(int(op), x, channels, stride) })
+			n.each(i, func() {
+				n.choice("", macroOpNames[op], func() { x = n.macroLayer(int(op), x, channels, stride) })
+			})
 		}
 	})
 	n.within("last", func() { x = n.convNormRelu(x, "", 20*s.size.Channels, window{side: 1}) })

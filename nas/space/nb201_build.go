@@ -39,7 +39,9 @@ func (n *network) nb201Cell(g *NB201Genome, x ref) ref {
 	for node := range nb201Nodes {
 		var terms [nb201Nodes]ref
 		for from := range node + 1 {
-			n.within(nb201EdgeNames[edge], func() { terms[from] = n.nb201Op(g.ops[edge], states[from]) })
+			n.within(nb201EdgeNames[edge], func() {
+				n.choice("", nb201OpNames[g.ops[edge]], func() { terms[from] = n.nb201Op(g.ops[edge], states[from]) })
+			})
 			edge++
 		}
 		states[node+1] = n.add(terms[:node+1]...)

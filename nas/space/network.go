@@ -301,7 +301,7 @@ func (n *network) build(s layers.Scope) layers.Module {
 // below returns the scope of a path.
 func (n *network) below(s layers.Scope, path string) layers.Scope {
 	for name := range strings.SplitSeq(path, ".") {
-		s = s.Sub(name)
+		s = enter(s, name)
 	}
 	return s
 }

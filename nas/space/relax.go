@@ -139,7 +139,7 @@ func (m *mixture) build(s layers.Scope) []layers.Module {
 // scopeName makes the name of an operation part of a path.
 func scopeName(name string) string {
 	return strings.Map(func(r rune) rune {
-		if strings.ContainsRune(" .,=()/", r) {
+		if strings.ContainsRune(" .,=()/@", r) {
 			return '_'
 		}
 		return r

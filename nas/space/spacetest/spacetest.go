@@ -69,6 +69,8 @@ func Run(t *testing.T, o Options) {
 		{"constraints give their reason", constraints},
 		{"variations are other genomes of the space", variations},
 		{"numbers name all genomes", numbers},
+		{"parameters can be shared", sharing},
+		{"groups are fair", groups},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.check(t, o) })
 	}

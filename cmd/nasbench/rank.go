@@ -1,0 +1,463 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/nasbench-go/nasbench/internal/stream"
+	"github.com/nasbench-go/nasbench/kernels"
+	"github.com/nasbench-go/nasbench/nas/evaluator"
+	"github.com/nasbench-go/nasbench/nas/oneshot"
+	"github.com/nasbench-go/nasbench/nas/space"
+	"github.com/nasbench-go/nasbench/nas/strategy"
+	"github.com/nasbench-go/nasbench/nas/study"
+)
+
+// Defaults of a ranking.
+const (
+	defaultRanked    = 24
+	defaultRankSeeds = 2
+)
+
+// rankOptions are the flags of a ranking.
+type rankOptions struct {
+	taskFlags
+	boundFlags
+	recipeFlags
+	profileFlags
+	oneshot       oneshotFlags
+	architectures int
+	seeds         int
+	epochs        int
+	threads       int
+	workers       int
+	studyFile     string
+	studyName     string
+	json, quiet   bool
+}
+
+// rankSettings are the flags that decide the results and are recorded with them. How many architectures and seeds there are is not among
+// them: more of them begin with the same.
+func rankSettings() []string {
+	return append([]string{
+		"space", "channels", "cells", "reductions", "dataset", "image-size", "train-samples", "validation", "epochs", "seed",
+		"max-flops", "max-params", "min-params", "max-activation", "max-channels",
+	}, slices.Concat(recipeFlagNames(), supernetFlagNames())...)
+}
+
+func (a *app) newRank() *cobra.Command {
+	o := &rankOptions{}
+	cmd := &cobra.Command{
+		Use:   "rank",
+		Short: "Compare inherited accuracies of a supernet with trainings from the start",
+		Long: `Compare what architectures reach with the shared weights of a one-shot supernet with what they reach when each is trained alone.
+
+Architectures are drawn at random under the constraints. A supernet is trained on the training images; each architecture is evaluated with its
+weights, and trained from its start with --seeds different seeds for --epochs. All accuracies are of the same validation images, on which
+nothing is trained. What is printed are rank correlations, Kendall's tau-b, with 95% intervals of the bootstrap over architectures:
+
+  of inherited accuracies with the mean over the seeds;
+  of the numbers of parameters and of FLOPs with that mean, which cost nothing: what a supernet has to beat;
+  between seeds, each with the mean of the others: what noise leaves to be reached.
+
+Everything that is finished is recorded. A ranking with the --study and --name of a recorded one goes on with it, and may have more
+--architectures or --seeds; Ctrl-C loses at most the epoch and the trainings that are running.`,
+		Example: `  nasbench rank --dataset fashion-mnist --epochs 5 --study rank.db
+  nasbench rank --study rank.db --architectures 48`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.during(func() error { return a.rank(cmd.Context(), cmd.Flags(), o) })
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	o.taskFlags.add(cmd)
+	o.addValidation(flags, true, "share of the training images that compares architectures instead of training them")
+	o.architectures = defaultRanked
+	flags.Var(intValue{p: &o.architectures, min: 3}, "architectures", "architectures to compare")
+	o.seeds = defaultRankSeeds
+	flags.Var(intValue{p: &o.seeds, min: 1}, "seeds", "trainings of each architecture")
+	o.epochs = 3
+	flags.Var(intValue{p: &o.epochs, min: 1}, "epochs", "epochs of each training")
+	o.boundFlags.add(flags)
+	o.recipeFlags.add(cmd)
+	o.oneshot.addSupernet(flags)
+	flags.Var(intValue{p: &o.threads, min: 0, max: maxThreads}, "threads", "threads of each training (0: 1)")
+	flags.Var(intValue{p: &o.workers, min: 0, max: maxThreads}, "workers", "trainings at the same time (0: as many as the CPUs allow)")
+	flags.StringVar(&o.studyFile, "study", "", "record everything in `FILE`, or go on with it (default a new file in the user's data folder)")
+	flags.StringVar(&o.studyName, "name", "rank", "name of the ranking in its file")
+	flags.BoolVar(&o.json, "json", false, "print JSON instead of tables: an object for each architecture, then the correlations")
+	flags.BoolVar(&o.quiet, "quiet", false, "show no progress")
+	addConfig(flags)
+	o.profileFlags.add(flags)
+	return cmd
+}
+
+// ranking is one run of the command.
+type ranking struct {
+	*rankOptions
+	app     *app
+	flags   *pflag.FlagSet
+	display *display
+	file    *study.File
+	data    evaluator.Data
+	space   space.Space
+	level   kernels.Level
+	genomes []space.Genome
+}
+
+func (a *app) rank(ctx context.Context, flags *pflag.FlagSet, o *rankOptions) (err error) {
+	r := &ranking{rankOptions: o, app: a, flags: flags}
+	if o.studyName == "" {
+		return usagef("--name must not be empty")
+	}
+	detection, err := kernels.Detect()
+	if err != nil {
+		return &usageError{err}
+	}
+	r.level = detection.Level
+	if o.studyFile == "" || !exists(o.studyFile) {
+		if err := r.prepare(); err != nil { // what is wrong is found before a file is made
+			return err
+		}
+	}
+	if r.file, err = openStudyFile(o.studyFile, time.Now()); err != nil {
+		return err
+	}
+	defer func() {
+		if closeErr := r.file.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	if r.genomes == nil {
+		info, ok, err := recordedStudy(r.file, r.seedName(0))
+		if err != nil {
+			return err
+		}
+		if ok {
+			if err := adopt(flags, rankSettings(), info.Settings); err != nil {
+				return fmt.Errorf("study %s: %q: %w", r.file.Path(), o.studyName, err)
+			}
+		}
+		if err := r.prepare(); err != nil {
+			return err
+		}
+	}
+	r.display = a.newDisplay(o.quiet)
+	defer r.display.clear()
+	err = r.run(ctx)
+	r.display.clear()
+	if err != nil && ctx.Err() != nil {
+		fmt.Fprintf(a.stderr, "nasbench: interrupted; go on with: %s\n", r.goOnCommand())
+		return errInterrupted
+	}
+	return err
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// seedName is the name of the study of a seed, from 0.
+func (r *ranking) seedName(seed int) string { return fmt.Sprintf("%s.%d", r.studyName, seed+1) }
+
+func (r *ranking) goOnCommand() string {
+	args := []string{"rank", "--study", r.file.Path()}
+	args = append(args, flagsNotDefault(r.flags, "name", "data-dir", "architectures", "seeds")...)
+	return program(os.Args[0], currentBuild()) + " " + command(args...)
+}
+
+// prepare checks the flags, reads the data and draws the architectures.
+func (r *ranking) prepare() (err error) {
+	if err := r.recipeFlags.check(r.flags); err != nil {
+		return err
+	}
+	r.suit(r.flags, r.spaceName, r.level)
+	if err := r.taskFlags.check(); err != nil {
+		return err
+	}
+	if r.threads == 0 {
+		r.threads = 1
+	}
+	if r.workers == 0 {
+		r.workers = max(runtime.GOMAXPROCS(0)/r.threads, 1)
+	}
+	var task space.Task
+	if r.data, task, err = r.open(); err != nil {
+		return err
+	}
+	if err := checkRecipe(r.recipe, task); err != nil {
+		return err
+	}
+	if r.space, err = r.openSpace(task, r.constraints()); err != nil {
+		return err
+	}
+	o := r.oneshot.options
+	o.Space, o.Train, o.Search = r.space, r.data.Train, "random"
+	if err := o.Check(); err != nil {
+		return &usageError{err}
+	}
+	drawer := strategy.NewRandom(strategy.Options{Space: r.space, Seed: stream.Seed(r.seed, "rank architectures")})
+	for len(r.genomes) < r.architectures {
+		g, err := drawer.Ask(1)
+		if errors.Is(err, strategy.ErrExhausted) {
+			return usagef("--architectures %d: the space has %d under these constraints", r.architectures, len(r.genomes))
+		}
+		if err != nil {
+			return trainingError(err)
+		}
+		r.genomes = append(r.genomes, g...)
+	}
+	return nil
+}
+
+// rankedArchitecture is an architecture with all that was measured.
+type rankedArchitecture struct {
+	Type      string    `json:"type"`
+	Index     int       `json:"index"`
+	Genome    string    `json:"genome"`
+	Params    int64     `json:"params"`
+	FLOPs     int64     `json:"flops"`
+	Inherited float64   `json:"inherited_accuracy"`
+	Alone     []float64 `json:"alone_accuracy"`   // of each seed
+	Reason    string    `json:"reason,omitempty"` // why it is left out of the correlations
+}
+
+// mean returns that of the seeds, without one of them if that is not negative.
+func (a *rankedArchitecture) mean(without int) float64 {
+	sum, n := 0.0, 0
+	for i, v := range a.Alone {
+		if i != without {
+			sum, n = sum+v, n+1
+		}
+	}
+	return sum / float64(max(n, 1))
+}
+
+// rankSummary is the last JSON object.
+type rankSummary struct {
+	Type          string            `json:"type"`
+	Settings      map[string]string `json:"settings"`
+	Architectures int               `json:"architectures"` // in the correlations
+	LeftOut       int               `json:"left_out"`
+	Seeds         int               `json:"seeds"`
+	Inherited     *oneshot.Rank     `json:"inherited"`
+	Params        *oneshot.Rank     `json:"params"`
+	FLOPs         *oneshot.Rank     `json:"flops"`
+	// InheritedSeed is the mean over the seeds of the tau of inherited accuracies with one of them: what compares with Between where there are two seeds.
+	InheritedSeed *float64      `json:"inherited_with_one_seed"`
+	Between       *oneshot.Rank `json:"between_seeds"` // the first seed with the mean of the others; null for one seed
+	Images        int           `json:"validation_images"`
+	Study         string        `json:"study"`
+	Level         string        `json:"level"`
+}
+
+func (r *ranking) run(ctx context.Context) error {
+	var stores []study.Store
+	settings := settingsOf(r.flags, rankSettings())
+	settings[levelSetting] = r.level.String()
+	if d := r.spaceDigest(); d != "" {
+		settings[spaceSetting] = d
+	}
+	for seed := range r.seeds {
+		s, err := r.file.Study(r.seedName(seed), settings)
+		if err != nil {
+			return settingsError(err)
+		}
+		stores = append(stores, s)
+	}
+	r.display.line("rank: %s of space %s, data set %s (%d images to train, %d to compare), %s of each, %s kernels; study %s",
+		plural(len(r.genomes), "architecture"), r.space.Name(), r.datasetName, r.data.Train.Len(), r.data.Validation.Len(), plural(r.seeds, "training"), r.level, r.file.Path())
+	list := make([]rankedArchitecture, len(r.genomes))
+	if err := r.inherit(ctx, list); err != nil {
+		return err
+	}
+	for seed, store := range stores {
+		if err := r.alone(ctx, seed, store, list); err != nil {
+			return err
+		}
+	}
+	return r.report(list, settings)
+}
+
+// inherit trains the supernet and measures all architectures with its weights.
+func (r *ranking) inherit(ctx context.Context, list []rankedArchitecture) error {
+	threads := kernels.NewThreads(max(r.workers*r.threads, 1))
+	defer threads.Close()
+	o := r.oneshot.supernet(r.space, r.data, r.recipe, r.seed, threads, r.display, func(oneshotRecord) {})
+	o.Judge, o.JudgeImages, o.Search = r.data.Validation, 0, "random"
+	o.Checkpoint = fmt.Sprintf("%s.%s.oneshot", r.file.Path(), r.studyName)
+	n, err := oneshot.NewSupernet(o)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	if err := n.Train(ctx); err != nil {
+		return trainingError(err)
+	}
+	paths, err := n.EvaluateAll(ctx, r.genomes, func(done int) {
+		if r.display.due() {
+			r.display.update(float64(done)/float64(len(r.genomes)), fmt.Sprintf("inherited: %d/%d", done, len(r.genomes)))
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for i, p := range paths {
+		cost, err := r.space.Cost(r.genomes[i])
+		if err != nil {
+			return err
+		}
+		list[i] = rankedArchitecture{Type: "architecture", Index: i, Genome: p.Genome, Params: cost.Params, FLOPs: cost.FLOPs, Inherited: p.Accuracy, Reason: p.Reason}
+	}
+	return nil
+}
+
+// alone trains all architectures with one seed.
+func (r *ranking) alone(ctx context.Context, seed int, store study.Store, list []rankedArchitecture) error {
+	e, err := evaluator.New(evaluator.Options{
+		Space: r.space, Data: r.data, Recipe: r.recipe, Workers: r.workers, Threads: r.threads, MaxMemory: trainingMemory(r.workers), Labels: r.cpu != "",
+	})
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	recorded, err := store.Trials()
+	if err != nil {
+		return err
+	}
+	options := study.Options{
+		Strategy: strategy.NewGiven(oneshotStrategy, r.genomes), Space: r.space, Evaluator: e, Store: store,
+		Epochs: r.epochs, Seed: stream.Seed(r.seed, "rank", uint64(seed)), Trials: len(r.genomes), Workers: r.workers,
+	}
+	r.display.line("seed %d of %d: %s on record", seed+1, r.seeds, plural(len(recorded), "training"))
+	w := newWatch(r.display, options, recorded)
+	options.Observer = w.observe
+	outcome, err := study.Run(ctx, options)
+	r.display.clear()
+	if err != nil {
+		return trainingError(err)
+	}
+	for _, t := range outcome.Trials {
+		if t.Index >= len(list) {
+			continue // recorded for more architectures than are asked for now
+		}
+		a := &list[t.Index]
+		if t.State != study.Complete {
+			a.Reason = t.Reason
+			continue
+		}
+		a.Alone = append(a.Alone, t.Metrics.ValAccuracy)
+	}
+	return nil
+}
+
+// report prints everything.
+func (r *ranking) report(list []rankedArchitecture, settings map[string]string) error {
+	s := rankSummary{Type: "rank", Settings: settings, Seeds: r.seeds, Images: r.data.Validation.Len(), Study: r.file.Path(), Level: r.level.String()}
+	var inherited, params, flops, mean, first, others []float64
+	for i := range list {
+		a := &list[i]
+		if r.json {
+			if err := writeJSON(r.app.stdout, a); err != nil {
+				return err
+			}
+		}
+		if a.Reason != "" || len(a.Alone) < r.seeds {
+			s.LeftOut++
+			continue
+		}
+		inherited, params, flops = append(inherited, a.Inherited), append(params, float64(a.Params)), append(flops, float64(a.FLOPs))
+		mean, first, others = append(mean, a.mean(-1)), append(first, a.Alone[0]), append(others, a.mean(0))
+	}
+	s.Architectures = len(mean)
+	s.Inherited, s.Params, s.FLOPs = r.correlate(inherited, mean), r.correlate(params, mean), r.correlate(flops, mean)
+	if r.seeds > 1 {
+		s.Between = r.correlate(first, others)
+	}
+	sum, n := 0.0, 0
+	for seed := range r.seeds {
+		var one []float64
+		for i := range list {
+			if a := &list[i]; a.Reason == "" && len(a.Alone) == r.seeds {
+				one = append(one, a.Alone[seed])
+			}
+		}
+		if c := r.correlate(inherited, one); c != nil {
+			sum, n = sum+c.Tau, n+1
+		}
+	}
+	if n > 0 {
+		sum /= float64(n)
+		s.InheritedSeed = &sum
+	}
+	if r.json {
+		return writeJSON(r.app.stdout, s)
+	}
+	return r.print(list, &s)
+}
+
+// correlate returns the correlation of two measurements, or nil if one of them does not differ.
+func (r *ranking) correlate(x, y []float64) *oneshot.Rank {
+	c := oneshot.NewRank(x, y, r.seed)
+	if c.Tau != c.Tau || c.Low != c.Low {
+		return nil
+	}
+	return &c
+}
+
+func (r *ranking) print(list []rankedArchitecture, s *rankSummary) error {
+	order := make([]*rankedArchitecture, len(list))
+	for i := range list {
+		order[i] = &list[i]
+	}
+	slices.SortStableFunc(order, func(a, b *rankedArchitecture) int {
+		if x, y := a.mean(-1), b.mean(-1); x != y {
+			if x > y {
+				return -1
+			}
+			return 1
+		}
+		return 0
+	})
+	t := tabwriter.NewWriter(r.app.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "INHERITED\tALONE\tPARAMETERS\tFLOPS\tARCHITECTURE")
+	for _, a := range order {
+		if a.Reason != "" {
+			fmt.Fprintf(t, "-\t-\t%s\t%s\t%s (left out: %s)\n", formatCount(a.Params), formatCount(a.FLOPs), a.Genome, a.Reason)
+			continue
+		}
+		fmt.Fprintf(t, "%.4f\t%.4f\t%s\t%s\t%s\n", a.Inherited, a.mean(-1), formatCount(a.Params), formatCount(a.FLOPs), a.Genome)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(r.app.stdout, "\nKendall's tau with the mean accuracy of %s alone, over %s:\n", plural(s.Seeds, "training"), plural(s.Architectures, "architecture"))
+	line := func(what string, c *oneshot.Rank) {
+		if c == nil {
+			fmt.Fprintf(r.app.stdout, "  %-26s  not defined: all are equal\n", what)
+			return
+		}
+		fmt.Fprintf(r.app.stdout, "  %-26s  %6.3f  (95%%: %.3f to %.3f)\n", what, c.Tau, c.Low, c.High)
+	}
+	line("inherited accuracy", s.Inherited)
+	line("number of parameters", s.Params)
+	line("FLOPs", s.FLOPs)
+	if s.Seeds > 1 {
+		line("first seed with the others", s.Between)
+		if s.InheritedSeed != nil {
+			fmt.Fprintf(r.app.stdout, "  %-26s  %6.3f\n", "inherited with one seed", *s.InheritedSeed)
+		}
+	}
+	return nil
+}
