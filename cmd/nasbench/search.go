@@ -18,6 +18,7 @@ import (
 	"github.com/nasbench-go/nasbench/nas/space"
 	"github.com/nasbench-go/nasbench/nas/strategy"
 	"github.com/nasbench-go/nasbench/nas/study"
+	"github.com/nasbench-go/nasbench/nas/tabular"
 )
 
 // Defaults of a search. Together they make a search without flags end in less than three
@@ -35,16 +36,13 @@ const (
 	fasterBounds = 4
 )
 
-// minFinalEpochs are the epochs that the final training gets even if little time is left, as long as they take no more
-// than half of it all.
-const minFinalEpochs = 4
-
 // searchOptions are the flags of a search.
 type searchOptions struct {
 	taskFlags
 	boundFlags
 	recipeFlags
 	profileFlags
+	evaluatorFlags
 	darts        dartsFlags
 	evolution    evolutionFlags
 	strategyName string
@@ -104,6 +102,7 @@ With --json, standard output has one JSON object per trial, in the order of tria
 	o.addValidation(flags, true, "share of the training images that compares candidates instead of training them")
 	flags.StringVar(&o.strategyName, "strategy", "random", "search strategy")
 	complete(cmd, "strategy", strategyNames)
+	o.evaluatorFlags.add(flags)
 	flags.Var(intValue{p: &o.trials, min: 1}, "trials", "trials that the study shall have in all (default as many as the time allows)")
 	flags.Var(durationValue{&o.time}, "time", "time for everything (default "+defaultTime.String()+", or no limit with --trials)")
 	o.epochs = defaultEpochs
@@ -140,6 +139,8 @@ type session struct {
 	space    space.Space
 	strategy strategy.Strategy
 	level    kernels.Level
+	known    *tabular.Table // nil where candidates are trained
+	recorded study.Settings // of a study that the search goes on with
 }
 
 // search runs a search from its flags to its report.
@@ -153,10 +154,10 @@ func (a *app) search(ctx context.Context, flags *pflag.FlagSet, o *searchOptions
 		return &usageError{err}
 	}
 	s.level = detection.Level
-	o.suit(flags, o.spaceName, s.level)
 	if err := o.check(); err != nil {
 		return err
 	}
+	s.suit()
 	begun := false
 	if o.studyFile != "" {
 		_, err := os.Stat(o.studyFile)
@@ -184,6 +185,7 @@ func (a *app) search(ctx context.Context, flags *pflag.FlagSet, o *searchOptions
 			return err
 		}
 	}
+	o.budget()
 	if s.store, err = s.file.Study(o.studyName, s.settings()); err != nil {
 		return settingsError(err)
 	}
@@ -200,6 +202,23 @@ func (o *searchOptions) check() error {
 	if err := known("strategy", o.strategyName, strategyNames()); err != nil {
 		return err
 	}
+	return o.checkEvaluator()
+}
+
+// suit chooses the bounds that the user leaves open.
+func (s *session) suit() {
+	if s.tabular() {
+		s.suitTable(s.flags)
+		return
+	}
+	s.boundFlags.suit(s.flags, s.spaceName, s.level)
+}
+
+// budget chooses the limits that the user leaves open.
+func (o *searchOptions) budget() {
+	if o.trials == 0 && o.time == 0 && o.tabular() {
+		o.trials = defaultComparedTrials
+	}
 	if o.trials == 0 && o.time == 0 && o.strategyName == dartsStrategy {
 		o.trials = 1 // the one that is found, however long that takes
 	}
@@ -212,7 +231,6 @@ func (o *searchOptions) check() error {
 	if o.workers == 0 {
 		o.workers = max(runtime.GOMAXPROCS(0)/o.threads, 1)
 	}
-	return nil
 }
 
 // goOn takes over the settings of a recorded study.
@@ -222,7 +240,8 @@ func (s *session) goOn() error {
 		return err
 	}
 	if ok {
-		if err := adopt(s.flags, searchSettings(), info.Settings); err != nil {
+		s.recorded = info.Settings
+		if err := adopt(s.flags, slices.Concat(searchSettings(), tabularSettings()), info.Settings); err != nil {
 			return fmt.Errorf("study %s: %q: %w", s.file.Path(), s.studyName, err)
 		}
 		if err := s.check(); err != nil {
@@ -245,6 +264,9 @@ func (s *session) settings() study.Settings {
 		maps.DeleteFunc(settings, func(name, _ string) bool { return slices.Contains(evolutionFlagNames(), name) })
 	}
 	settings[levelSetting] = s.level.String()
+	if s.tabular() {
+		s.tableSettings(settings)
+	}
 	if d := s.spaceDigest(); d != "" {
 		settings[spaceSetting] = d
 	}
@@ -261,12 +283,24 @@ func settingsError(err error) error {
 		if d.Name == levelSetting && d.Recorded != "" {
 			err = fmt.Errorf("%w; kernels of another level round differently: go on with %s=%s, on a machine that has it", err, kernels.LevelVariable, d.Recorded)
 		}
+		if d.Name == digestSetting && d.Recorded != "" && d.Given != "" {
+			err = fmt.Errorf("%w; the file given with --table holds another table than the one that the study was made with", err)
+		}
 	}
 	return &usageError{err}
 }
 
 // prepare reads the data set and makes space and strategy.
 func (s *session) prepare() (err error) {
+	if s.tabular() {
+		if err := s.openTable(); err != nil {
+			return err
+		}
+		return s.newStrategy()
+	}
+	if s.table != "" && s.recorded["table"] == "" { // not before it is known whether the study has an evaluator
+		return usagef("--table is of use with --evaluator %s alone", tabularEvaluator)
+	}
 	var task space.Task
 	if s.data, task, err = s.open(); err != nil {
 		return err
@@ -280,6 +314,11 @@ func (s *session) prepare() (err error) {
 	if s.strategyName == dartsStrategy {
 		return s.checkDarts() // the strategy comes when there is something to propose
 	}
+	return s.newStrategy()
+}
+
+// newStrategy makes a strategy that is asked and told.
+func (s *session) newStrategy() (err error) {
 	if s.strategy, err = strategy.New(s.strategyName, strategy.Options{Space: s.space, Seed: s.seed, Evolution: s.evolution.options()}); err != nil {
 		return &usageError{err}
 	}
@@ -314,18 +353,16 @@ func (s *session) run(ctx context.Context) error {
 			return err
 		}
 	}
-	e, err := evaluator.New(evaluator.Options{
-		Space: s.space, Data: s.data, Recipe: s.recipe, Workers: s.workers, Threads: s.threads,
-		MaxMemory: trainingMemory(s.workers),
-		Labels:    s.cpu != "",
-	})
+	measure, train, err := s.newEvaluator()
 	if err != nil {
 		return err
 	}
-	defer e.Close()
+	if train != nil {
+		defer train.Close()
+	}
 
 	options := study.Options{
-		Strategy: s.strategy, Space: s.space, Evaluator: e, Store: s.store,
+		Strategy: s.strategy, Space: s.space, Evaluator: measure, Store: s.store,
 		Epochs: s.epochs, Seed: s.seed, Trials: s.trials, Workers: s.workers,
 	}
 	if s.time > 0 {
@@ -334,6 +371,7 @@ func (s *session) run(ctx context.Context) error {
 	}
 	out := newTrialStream(s.app.stdout, s.json)
 	w := newWatch(s.display, options, recorded)
+	w.score, w.looked = scoreName(s.settings()), s.tabular()
 	options.Observer = func(event study.Event) {
 		w.observe(event)
 		if event.Kind == study.TrialEnded && event.Trial.State != study.Stopped {
@@ -354,8 +392,11 @@ func (s *session) run(ctx context.Context) error {
 	}
 	out.flush()
 	r := report{session: s, outcome: outcome}
-	if runErr == nil && outcome.Best != nil && s.finalEpochs > 0 {
-		r.final, runErr = s.validate(ctx, e, outcome.Best)
+	if r.looked, err = s.tableResult(outcome); err != nil {
+		return err
+	}
+	if runErr == nil && outcome.Best != nil && s.finalEpochs > 0 && train != nil {
+		r.final, runErr = s.validate(ctx, train, outcome.Best)
 		interrupted = runErr != nil && ctx.Err() != nil
 	}
 	if interrupted {
@@ -368,6 +409,20 @@ func (s *session) run(ctx context.Context) error {
 		runErr = noResult(outcome)
 	}
 	return trainingError(runErr)
+}
+
+// newEvaluator returns what measures the candidates; train is nil where none is trained.
+func (s *session) newEvaluator() (measure study.Evaluator, train *evaluator.Evaluator, err error) {
+	if s.tabular() {
+		measure, err = s.lookUp()
+		return measure, nil, err
+	}
+	train, err = evaluator.New(evaluator.Options{
+		Space: s.space, Data: s.data, Recipe: s.recipe, Workers: s.workers, Threads: s.threads,
+		MaxMemory: trainingMemory(s.workers),
+		Labels:    s.cpu != "",
+	})
+	return train, train, err
 }
 
 // noResult says why a search that came to its end has no best architecture; nil if there was
@@ -396,74 +451,18 @@ func (s *session) announce(recorded int) {
 		}
 		budget += formatTime(s.time)
 	}
-	s.display.line("search: space %s, strategy %s, data set %s (%d images to train, %d to compare), %s, %s of %s, %s kernels",
-		s.space.Name(), s.strategyName, s.datasetName, s.data.Train.Len(), s.data.Validation.Len(), budget, plural(s.workers, "worker"), plural(s.threads, "thread"), s.level)
+	if s.tabular() {
+		s.display.line("search: space %s, strategy %s, %s of %s (%s), %s", s.space.Name(), s.strategyName, s.metric, s.table, plural(s.known.Rows(), "genome"), budget)
+	} else {
+		s.display.line("search: space %s, strategy %s, data set %s (%d images to train, %d to compare), %s, %s of %s, %s kernels",
+			s.space.Name(), s.strategyName, s.datasetName, s.data.Train.Len(), s.data.Validation.Len(), budget, plural(s.workers, "worker"), plural(s.threads, "thread"), s.level)
+	}
 	switch {
 	case recorded > 0:
 		s.display.line("study: %s, name %q, goes on after %s", s.file.Path(), s.studyName, plural(recorded, "trial"))
 	default:
 		s.display.line("study: %s, name %q", s.file.Path(), s.studyName)
 	}
-}
-
-// reserve is the time to keep back for the final training. It takes the speed of the best
-// trial; as long as there is none, a quarter of all time.
-func (s *session) reserve(best *study.Trial) time.Duration {
-	if s.finalEpochs == 0 {
-		return 0
-	}
-	if best == nil {
-		return s.time / 4
-	}
-	return min(time.Duration(s.finalEpochs)*s.finalEpoch(best), s.time/2)
-}
-
-// finalEpoch estimates the time of one epoch of the final training, which has all images and all
-// threads. Twice the threads are taken to be half again as fast.
-func (s *session) finalEpoch(best *study.Trial) time.Duration {
-	seconds := best.Timing.Seconds / float64(max(best.Metrics.Epochs, 1))
-	seconds *= float64(s.data.All.Len()) / float64(s.data.Train.Len())
-	if s.workers > 1 {
-		seconds /= 1.5
-	}
-	return time.Duration(seconds * float64(time.Second))
-}
-
-// final is the result of the final training.
-type final struct {
-	Epochs int `json:"epochs"`
-	Images int `json:"train_images"`
-	evaluator.TestResult
-	seconds float64
-}
-
-// validate trains the best architecture anew on all training images and measures it on the
-// test images. It trains less where the time is short.
-func (s *session) validate(ctx context.Context, e *evaluator.Evaluator, best *study.Trial) (*final, error) {
-	genome, err := s.space.Parse(best.Genome)
-	if err != nil {
-		return nil, err
-	}
-	epochs := s.finalEpochs
-	if s.time > 0 {
-		if each := s.finalEpoch(best); each > 0 {
-			left := s.time - time.Since(s.start)
-			// On a slow machine the final training still gets what it takes to be of use.
-			least := min(minFinalEpochs, int(s.time/2/each))
-			epochs = min(epochs, max(int(left/each), least, 1))
-		}
-	}
-	s.display.line("final training of trial %d: %s on %d images", best.Index, plural(epochs, "epoch"), s.data.All.Len())
-	start := time.Now()
-	w := &trainWatch{display: s.display, epochs: epochs, start: start, what: "final training"}
-	model, err := e.Validate(ctx, evaluator.ValidateOptions{
-		Genome: genome, Seed: s.seed, Epochs: epochs, All: true, Progress: w.step,
-	})
-	s.display.clear()
-	if err != nil {
-		return nil, fmt.Errorf("final training: %w", err)
-	}
-	return &final{Epochs: epochs, Images: s.data.All.Len(), TestResult: model.Test, seconds: time.Since(start).Seconds()}, nil
 }
 
 // goOnCommand is the command that goes on with the study.

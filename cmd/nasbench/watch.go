@@ -22,10 +22,13 @@ type watch struct {
 	trained int                 // images, of trials that have ended
 	rate    meter
 	first   int // trials on record at the start
+
+	score  string // what trials are ranked by
+	looked bool   // whether that is in a table
 }
 
 func newWatch(d *display, o study.Options, recorded []study.Trial) *watch {
-	w := &watch{display: d, start: time.Now(), trials: o.Trials, time: o.Time, epochs: o.Epochs, running: map[int]*study.Step{}}
+	w := &watch{display: d, start: time.Now(), trials: o.Trials, time: o.Time, epochs: o.Epochs, running: map[int]*study.Step{}, score: "accuracy"}
 	w.done, w.first = len(recorded), len(recorded)
 	if board := study.Leaderboard(recorded, 1); len(board) > 0 {
 		w.best = &board[0]
@@ -79,11 +82,11 @@ func (w *watch) trialLine(t study.Trial, best bool) string {
 	case t.Metrics == nil:
 		fmt.Fprintf(&b, "%s: %s", t.State, t.Reason)
 	default:
-		fmt.Fprintf(&b, "accuracy %.4f, %s parameters, %s FLOPs", t.Metrics.ValAccuracy, formatCount(t.Metrics.Params), formatCount(t.Metrics.FLOPs))
+		fmt.Fprintf(&b, "%s %s, %s parameters, %s FLOPs", w.score, formatScore(t.Metrics.ValAccuracy, w.looked), formatCount(t.Metrics.Params), formatCount(t.Metrics.FLOPs))
 	}
 	if t.ReusedFrom != nil {
 		fmt.Fprintf(&b, ", the network of trial %d", *t.ReusedFrom)
-	} else {
+	} else if !w.looked {
 		fmt.Fprintf(&b, ", %.1fs", t.Timing.Seconds)
 		if t.Timing.ImagesPerSecond > 0 {
 			fmt.Fprintf(&b, ", %.0f images/s", t.Timing.ImagesPerSecond)
@@ -139,7 +142,7 @@ func (w *watch) text(e study.Event) string {
 		fmt.Fprintf(&b, ", %.0f images/s", r)
 	}
 	if w.best != nil {
-		fmt.Fprintf(&b, ", best %.4f", w.best.Metrics.ValAccuracy)
+		fmt.Fprintf(&b, ", best %s", formatScore(w.best.Metrics.ValAccuracy, w.looked))
 	}
 	if left, ok := w.left(); ok {
 		fmt.Fprintf(&b, ", %s left", formatTime(left))
