@@ -156,9 +156,7 @@ func (r *report) printJSON() error {
 		},
 		Timing: summaryTimes{SearchSeconds: r.outcome.Seconds, TotalSeconds: time.Since(r.start).Seconds()},
 	}
-	if b := r.outcome.Best; b != nil {
-		s.Best = &bestTrial{b.Index, b.Genome, b.Architecture, b.Metrics}
-	}
+	s.Best = newBest(r.outcome.Best)
 	if r.final != nil {
 		s.Timing.FinalSeconds = r.final.seconds
 	}

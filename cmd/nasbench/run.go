@@ -102,6 +102,7 @@ With no flags, 'nasbench search' runs the default search and ends by itself in a
 		a.newInfo(),
 		a.newProfile(),
 		a.newSearch(),
+		a.newStudy(),
 		a.newTrain(),
 		a.newVersion(),
 		newConfigTopic(),

@@ -116,7 +116,7 @@ With --json, standard output has one JSON object per trial, in the order of tria
 	flags.Var(intValue{p: &o.threads, min: 0, max: maxThreads}, "threads", "threads of each trial (0: 1)")
 	flags.Var(intValue{p: &o.workers, min: 0, max: maxThreads}, "workers", "trials that run at the same time (0: as many as the CPUs allow)")
 	flags.StringVar(&o.studyFile, "study", "", "record the search in `FILE`, or go on with it (default a new file in the user's data folder)")
-	flags.StringVar(&o.studyName, "name", "search", "name of the study in its file")
+	flags.StringVar(&o.studyName, "name", defaultStudyName, "name of the study in its file")
 	o.top = defaultTop
 	flags.Var(intValue{p: &o.top, min: 1}, "top", "rows of the leaderboard")
 	flags.BoolVar(&o.json, "json", false, "print JSON instead of tables")
