@@ -175,6 +175,15 @@ func newNB201(t Task, c Constraints, s Size) (Space, error) {
 	if err != nil {
 		return nil, err
 	}
+	n, err := newSizedNB201(t, c, s)
+	if err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// newSizedNB201 makes the space with networks of a size that is complete.
+func newSizedNB201(t Task, c Constraints, s Size) (*nb201, error) {
 	if s.Cells%nb201Stages != 0 {
 		return nil, fmt.Errorf("space nb201: %d cells cannot be divided among %d stages", s.Cells, nb201Stages)
 	}
