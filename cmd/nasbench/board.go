@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -42,6 +43,15 @@ func boardColumns(s study.Settings, trials []study.Trial) []boardColumn {
 		boardColumn{"params", func(t study.Trial) string { return formatCount(t.Metrics.Params) }},
 		boardColumn{"flops", func(t study.Trial) string { return formatCount(t.Metrics.FLOPs) }},
 	)
+	if slices.ContainsFunc(trials, func(t study.Trial) bool { _, ok := latencyOf(t); return ok }) {
+		columns = append(columns, boardColumn{"latency", func(t study.Trial) string {
+			ms, ok := latencyOf(t)
+			if !ok {
+				return ""
+			}
+			return formatLatency(ms)
+		}})
+	}
 	if !looked {
 		columns = append(columns,
 			boardColumn{"epochs", func(t study.Trial) string { return fmt.Sprint(t.Metrics.Epochs) }},

@@ -66,7 +66,7 @@ const levelSetting = "level"
 func searchSettings() []string {
 	return append([]string{
 		"space", "channels", "cells", "reductions", "strategy", "dataset", "image-size", "train-samples", "validation", "epochs", "seed",
-		"max-flops", "max-params", "min-params", "max-activation", "max-channels",
+		"max-flops", "max-params", "min-params", "max-activation", "max-channels", "max-latency", "latency-batch",
 	}, slices.Concat(recipeFlagNames(), dartsFlagNames(), evolutionFlagNames())...)
 }
 
@@ -139,8 +139,9 @@ type session struct {
 	space    space.Space
 	strategy strategy.Strategy
 	level    kernels.Level
-	known    *tabular.Table // nil where candidates are trained
-	recorded study.Settings // of a study that the search goes on with
+	known    *tabular.Table     // nil where candidates are trained
+	recorded study.Settings     // of a study that the search goes on with
+	latency  *evaluator.Latency // nil where none is measured
 }
 
 // search runs a search from its flags to its report.
@@ -188,6 +189,9 @@ func (a *app) search(ctx context.Context, flags *pflag.FlagSet, o *searchOptions
 	o.budget()
 	if s.store, err = s.file.Study(o.studyName, s.settings()); err != nil {
 		return settingsError(err)
+	}
+	if err := s.keepLatencies(); err != nil {
+		return err
 	}
 	s.display = a.newDisplay(o.quiet)
 	defer s.display.clear()
@@ -308,7 +312,7 @@ func (s *session) prepare() (err error) {
 	if err := checkRecipe(s.recipe, task); err != nil {
 		return err
 	}
-	if s.space, err = s.openSpace(task, s.constraints()); err != nil {
+	if s.space, err = s.timedSpace(task, s.constraints()); err != nil {
 		return err
 	}
 	if s.strategyName == dartsStrategy {
@@ -361,6 +365,9 @@ func (s *session) run(ctx context.Context) error {
 		defer train.Close()
 	}
 
+	if s.latency != nil {
+		measure = s.latency.Evaluator(measure)
+	}
 	options := study.Options{
 		Strategy: s.strategy, Space: s.space, Evaluator: measure, Store: s.store,
 		Epochs: s.epochs, Seed: s.seed, Trials: s.trials, Workers: s.workers,

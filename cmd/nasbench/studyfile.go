@@ -91,16 +91,15 @@ func adopt(flags *pflag.FlagSet, names []string, settings map[string]string) err
 	return nil
 }
 
-// sizeFlags choose the size of networks of cells. They are settings only where they are given: what was recorded
-// before there were such spaces has none.
-var sizeFlags = [...]string{"channels", "cells", "reductions"}
+// laterFlags are settings only where they are given: what was recorded before there were such flags has none.
+var laterFlags = [...]string{"channels", "cells", "reductions", "max-latency", "latency-batch"}
 
-// settingsOf returns the values of the flags in names, without sizes that are left to the space.
+// settingsOf returns the values of the flags in names, without those of laterFlags that are not given.
 func settingsOf(flags *pflag.FlagSet, names []string) map[string]string {
 	settings := make(map[string]string, len(names))
 	for _, name := range names {
 		value := flags.Lookup(name).Value.String()
-		if value == "0" && slices.Contains(sizeFlags[:], name) {
+		if value == flags.Lookup(name).DefValue && slices.Contains(laterFlags[:], name) {
 			continue
 		}
 		settings[name] = value

@@ -65,7 +65,7 @@ func (s *session) openTable() (err error) {
 	if !s.channelsBounded() {
 		c.MaxChannels = open.MaxChannels
 	}
-	if s.space, err = s.openSpace(s.task, c); err != nil {
+	if s.space, err = s.timedSpace(s.task, c); err != nil {
 		return err
 	}
 	s.known, err = s.tableFlags.open(s.space)

@@ -197,7 +197,7 @@ func (o *trainOptions) adoptCheckpoint(flags *pflag.FlagSet) error {
 	recorded := study.Settings{}
 	for _, name := range trainSettings() {
 		value, ok := f.Metadata["note."+name]
-		if !ok && slices.Contains(sizeFlags[:], name) {
+		if !ok && slices.Contains(laterFlags[:], name) {
 			continue
 		}
 		if !ok {

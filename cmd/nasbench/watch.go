@@ -83,6 +83,9 @@ func (w *watch) trialLine(t study.Trial, best bool) string {
 		fmt.Fprintf(&b, "%s: %s", t.State, t.Reason)
 	default:
 		fmt.Fprintf(&b, "%s %s, %s parameters, %s FLOPs", w.score, formatScore(t.Metrics.ValAccuracy, w.looked), formatCount(t.Metrics.Params), formatCount(t.Metrics.FLOPs))
+		if ms, ok := latencyOf(t); ok {
+			fmt.Fprintf(&b, ", latency %s", formatLatency(ms))
+		}
 	}
 	if t.ReusedFrom != nil {
 		fmt.Fprintf(&b, ", the network of trial %d", *t.ReusedFrom)
