@@ -61,6 +61,7 @@ type report struct {
 	outcome *study.Outcome
 	final   *final       // nil if there was no final training
 	looked  *tableResult // nil if nothing was looked up
+	front   []frontTrial // by the aims of NSGA-II; nil without
 }
 
 // counts are the numbers of trials by how they ended.
@@ -100,6 +101,7 @@ type summary struct {
 	Best   *bestTrial   `json:"best"`
 	Final  *final       `json:"final"`
 	Table  *tableResult `json:"table,omitempty"`
+	Front  []frontTrial `json:"front,omitempty"`
 	Run    summaryRun   `json:"run"`
 	Timing summaryTimes `json:"timing"`
 }
@@ -149,7 +151,7 @@ func (r *report) retrain() string {
 
 func (r *report) printJSON() error {
 	s := summary{
-		Type: "summary", Settings: r.settings(), counts: count(r.outcome.Trials), Stop: r.outcome.Stop, Final: r.final, Table: r.looked,
+		Type: "summary", Settings: r.settings(), counts: count(r.outcome.Trials), Stop: r.outcome.Stop, Final: r.final, Table: r.looked, Front: r.front,
 		Run: summaryRun{
 			Study: r.file.Path(), Name: r.studyName, Workers: r.workers, Threads: r.threads, Level: r.level.String(),
 			Version: currentBuild().Version, GoOn: r.goOnCommand(r.outcome.Stop), Train: r.retrain(),
@@ -182,6 +184,9 @@ func (r *report) printText(interrupted bool) error {
 	}
 	fmt.Fprintf(&b, " in %s; %s\n\n", formatTime(time.Since(r.start)), why)
 	if err := printBoard(&b, study.Leaderboard(r.outcome.Trials, r.top), boardColumns(r.settings(), r.outcome.Trials)); err != nil {
+		return err
+	}
+	if err := printFront(&b, r.front, r.aims(), len(r.outcome.Trials)); err != nil {
 		return err
 	}
 	if best := r.outcome.Best; best != nil {

@@ -264,7 +264,7 @@ func (s *session) settings() study.Settings {
 	if s.strategyName != dartsStrategy {
 		maps.DeleteFunc(settings, func(name, _ string) bool { return isDartsFlag(name) })
 	}
-	if s.strategyName != "evolution" {
+	if s.strategyName != evolutionStrategy {
 		maps.DeleteFunc(settings, func(name, _ string) bool { return slices.Contains(evolutionFlagNames(), name) })
 	}
 	settings[levelSetting] = s.level.String()
@@ -399,8 +399,8 @@ func (s *session) run(ctx context.Context) error {
 	}
 	out.flush()
 	r := report{session: s, outcome: outcome}
-	if r.looked, err = s.tableResult(outcome); err != nil {
-		return err
+	if err := r.complete(); err != nil && runErr == nil {
+		runErr = err
 	}
 	if runErr == nil && outcome.Best != nil && s.finalEpochs > 0 && train != nil {
 		r.final, runErr = s.validate(ctx, train, outcome.Best)

@@ -2,6 +2,8 @@ package main
 
 import (
 	"compress/gzip"
+	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -128,6 +130,51 @@ func TestSearchInATableRefusesWhatMakesNoSense(t *testing.T) {
 	}
 	r := nasbench(t, nil, lookingUp(part, "--study", study, "--strategy", "grid", "--quiet")...)
 	if r.code != exitFailure || !strings.Contains(r.stderr, "table part.csv: there is no row for the genome ") || !strings.Contains(r.stdout, "stopped by an error") {
+		t.Errorf("code %d: %s\n%s", r.code, r.stderr, r.stdout)
+	}
+}
+
+func TestSearchBySeveralAimsPrintsItsFront(t *testing.T) {
+	table := writeTable(t)
+	args := []string{"--strategy", "evolution", "--pareto", "score,-params", "--population", "10", "--trials", "60", "--quiet"}
+	lines := objects(t, succeed(t, lookingUp(table, append(args, "--json")...)...).stdout)
+	s := lines[len(lines)-1]
+	front, ok := s["front"].([]any)
+	if !ok || len(front) < 2 {
+		t.Fatalf("front %v", s["front"])
+	}
+	// None of the trials dominates any of the front, and each that is in none other's shadow is in it.
+	value := func(i int) (score, params float64) {
+		return inside(lines[i], "metrics", "val_accuracy").(float64), inside(lines[i], "metrics", "params").(float64)
+	}
+	in := map[int]bool{}
+	last := math.Inf(1)
+	for _, f := range front {
+		f := f.(map[string]any)
+		i := int(f["index"].(float64))
+		score, params := value(i)
+		if inside(f, "values", "score") != score || inside(f, "values", "params") != params || f["genome"] != lines[i]["genome"] || score > last {
+			t.Errorf("%v of trial %v", f, lines[i])
+		}
+		last, in[i] = score, true
+	}
+	for i := range 60 {
+		score, params := value(i)
+		dominated := false
+		for j := range 60 {
+			otherScore, otherParams := value(j)
+			dominated = dominated || otherScore >= score && otherParams <= params && (otherScore > score || otherParams < params)
+		}
+		if in[i] == dominated {
+			t.Errorf("trial %d, dominated: %v, in the front: %v", i, dominated, in[i])
+		}
+	}
+	text := succeed(t, lookingUp(table, args...)...).stdout
+	if !strings.Contains(text, fmt.Sprintf("\nPareto front of score, -params: %d of 60 trials\n\nTRIAL  SCORE  PARAMS   ARCHITECTURE\n", len(front))) {
+		t.Errorf("no front in\n%s", text)
+	}
+	r := nasbench(t, nil, lookingUp(table, "--strategy", "evolution", "--pareto", "score,-weight", "--trials", "3", "--quiet")...)
+	if r.code != exitFailure || !strings.Contains(r.stderr, `trial 0 has no metric "weight"`) || !strings.Contains(r.stdout, "RANK") {
 		t.Errorf("code %d: %s\n%s", r.code, r.stderr, r.stdout)
 	}
 }
