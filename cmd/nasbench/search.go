@@ -43,6 +43,7 @@ type searchOptions struct {
 	recipeFlags
 	profileFlags
 	evaluatorFlags
+	helpFlags
 	darts        dartsFlags
 	evolution    evolutionFlags
 	strategyName string
@@ -67,7 +68,7 @@ func searchSettings() []string {
 	return append([]string{
 		"space", "channels", "cells", "reductions", "strategy", "dataset", "image-size", "label-column", "train-samples", "validation", "epochs", "seed",
 		"max-flops", "max-params", "min-params", "max-activation", "max-channels", "max-latency", "latency-batch",
-	}, slices.Concat(recipeFlagNames(), dartsFlagNames(), evolutionFlagNames())...)
+	}, slices.Concat(recipeFlagNames(), dartsFlagNames(), evolutionFlagNames(), helpFlagNames())...)
 }
 
 func (a *app) newSearch() *cobra.Command {
@@ -111,6 +112,7 @@ With --json, standard output has one JSON object per trial, in the order of tria
 	flags.Var(intValue{p: &o.finalEpochs, min: 0}, "final-epochs", "epochs of the final training of the best; fewer if the time is short (0: no final training)")
 	o.boundFlags.add(flags)
 	o.recipeFlags.add(flags)
+	o.helpFlags.add(flags)
 	o.evolution.add(flags)
 	o.darts.add(flags)
 	flags.Var(intValue{p: &o.threads, min: 0, max: maxThreads}, "threads", "threads of each trial (0: 1)")
@@ -142,6 +144,7 @@ type session struct {
 	known    *tabular.Table     // nil where candidates are trained
 	recorded study.Settings     // of a study that the search goes on with
 	latency  *evaluator.Latency // nil where none is measured
+	earlier  []study.Trial      // that the strategy is told before it begins
 }
 
 // search runs a search from its flags to its report.
@@ -187,6 +190,9 @@ func (a *app) search(ctx context.Context, flags *pflag.FlagSet, o *searchOptions
 		}
 	}
 	o.budget()
+	if err := s.warm(); err != nil {
+		return err
+	}
 	if s.store, err = s.file.Study(o.studyName, s.settings()); err != nil {
 		return settingsError(err)
 	}
@@ -206,7 +212,15 @@ func (o *searchOptions) check() error {
 	if err := known("strategy", o.strategyName, strategyNames()); err != nil {
 		return err
 	}
-	return o.checkEvaluator()
+	return nil
+}
+
+// agree finds flags that do not go together, those that are taken over from a record among them.
+func (s *session) agree() error {
+	if err := s.checkEvaluator(); err != nil {
+		return err
+	}
+	return s.helpFlags.check(s.searchOptions)
 }
 
 // suit chooses the bounds that the user leaves open.
@@ -296,14 +310,14 @@ func settingsError(err error) error {
 
 // prepare reads the data set and makes space and strategy.
 func (s *session) prepare() (err error) {
+	if err := s.agree(); err != nil {
+		return err
+	}
 	if s.tabular() {
 		if err := s.openTable(); err != nil {
 			return err
 		}
 		return s.newStrategy()
-	}
-	if s.table != "" && s.recorded["table"] == "" { // not before it is known whether the study has an evaluator
-		return usagef("--table is of use with --evaluator %s alone", tabularEvaluator)
 	}
 	var task space.Task
 	if s.data, task, err = s.open(); err != nil {
@@ -352,6 +366,9 @@ func (s *session) run(ctx context.Context) error {
 		return err
 	}
 	s.announce(len(recorded))
+	if err := s.tellEarlier(); err != nil {
+		return err
+	}
 	if s.strategyName == dartsStrategy {
 		if err := s.relax(ctx); err != nil {
 			return err
@@ -370,7 +387,7 @@ func (s *session) run(ctx context.Context) error {
 	}
 	options := study.Options{
 		Strategy: s.strategy, Space: s.space, Evaluator: measure, Store: s.store,
-		Epochs: s.epochs, Seed: s.seed, Trials: s.trials, Workers: s.workers,
+		Epochs: s.epochs, Seed: s.seed, Trials: s.trials, Workers: s.workers, Pruner: s.pruner(),
 	}
 	if s.time > 0 {
 		options.Time = max(s.time-time.Since(s.start), time.Millisecond)
@@ -444,32 +461,6 @@ func noResult(o *study.Outcome) error {
 		return errors.New("no trial is complete: the time is too short for one")
 	}
 	return nil
-}
-
-// announce says on standard error what is about to happen.
-func (s *session) announce(recorded int) {
-	budget := ""
-	if s.trials > 0 {
-		budget = plural(s.trials, "trial") + " in all"
-	}
-	if s.time > 0 {
-		if budget != "" {
-			budget += " or "
-		}
-		budget += formatTime(s.time)
-	}
-	if s.tabular() {
-		s.display.line("search: space %s, strategy %s, %s of %s (%s), %s", s.space.Name(), s.strategyName, s.metric, s.table, plural(s.known.Rows(), "genome"), budget)
-	} else {
-		s.display.line("search: space %s, strategy %s, data set %s (%d images to train, %d to compare), %s, %s of %s, %s kernels",
-			s.space.Name(), s.strategyName, s.datasetName, s.data.Train.Len(), s.data.Validation.Len(), budget, plural(s.workers, "worker"), plural(s.threads, "thread"), s.level)
-	}
-	switch {
-	case recorded > 0:
-		s.display.line("study: %s, name %q, goes on after %s", s.file.Path(), s.studyName, plural(recorded, "trial"))
-	default:
-		s.display.line("study: %s, name %q", s.file.Path(), s.studyName)
-	}
 }
 
 // goOnCommand is the command that goes on with the study.

@@ -101,6 +101,11 @@ func readStudies(path string) (out []recording, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
+	return studiesOf(f)
+}
+
+// studiesOf reads the studies of an open file.
+func studiesOf(f *study.File) (out []recording, err error) {
 	infos, err := f.Studies()
 	if err != nil {
 		return nil, err
@@ -125,9 +130,20 @@ func readStudy(path, name string) (recording, error) {
 	if err != nil {
 		return recording{}, err
 	}
+	return chooseStudy(all, path, name)
+}
+
+// chooseStudy returns the study of a name, or with none the only one but for copies of earlier searches.
+func chooseStudy(all []recording, path, name string) (recording, error) {
+	if name == "" {
+		own := slices.DeleteFunc(slices.Clone(all), func(r recording) bool { return r.Settings["copy-of"] != "" })
+		if len(own) == 1 {
+			return own[0], nil
+		}
+	}
 	var names []string
 	for _, r := range all {
-		if r.Name == name || name == "" && len(all) == 1 {
+		if r.Name == name {
 			return r, nil
 		}
 		names = append(names, r.Name)

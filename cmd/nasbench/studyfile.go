@@ -92,7 +92,7 @@ func adopt(flags *pflag.FlagSet, names []string, settings map[string]string) err
 }
 
 // laterFlags are settings only where they are given: what was recorded before there were such flags has none.
-var laterFlags = [...]string{"channels", "cells", "reductions", "max-latency", "latency-batch", "label-column"}
+var laterFlags = [...]string{"channels", "cells", "reductions", "max-latency", "latency-batch", "label-column", "warm-start", "warm-start-name", "prune"}
 
 // settingsOf returns the values of the flags in names, without those of laterFlags that are not given.
 func settingsOf(flags *pflag.FlagSet, names []string) map[string]string {

@@ -35,17 +35,19 @@ func tabularSettings() []string {
 }
 
 // checkEvaluator finds mistakes in the flags of the evaluator.
-func (o *searchOptions) checkEvaluator() error {
-	if err := known("evaluator", o.evaluator, []string{trainingEvaluator, tabularEvaluator}); err != nil {
+func (s *session) checkEvaluator() error {
+	if err := known("evaluator", s.evaluator, []string{trainingEvaluator, tabularEvaluator}); err != nil {
 		return err
 	}
 	switch {
-	case !o.tabular():
+	case !s.tabular() && s.table != "" && s.recorded["table"] == "":
+		return usagef("--table is of use with --evaluator %s alone", tabularEvaluator)
+	case !s.tabular():
 		return nil
-	case !slices.Contains(comparedNames(), o.strategyName):
-		return usagef("--strategy %s trains all candidates at once, which no table has", o.strategyName)
+	case !slices.Contains(comparedNames(), s.strategyName):
+		return usagef("--strategy %s trains all candidates at once, which no table has", s.strategyName)
 	}
-	return o.tableFlags.check()
+	return s.tableFlags.check()
 }
 
 // suitTable leaves open whatever bound the user does not give: the table decides what can be measured.

@@ -87,6 +87,9 @@ func (w *watch) trialLine(t study.Trial, best bool) string {
 			fmt.Fprintf(&b, ", latency %s", formatLatency(ms))
 		}
 	}
+	if t.State == study.Pruned {
+		fmt.Fprintf(&b, ", pruned after %s", plural(t.Metrics.Epochs, "epoch"))
+	}
 	if t.ReusedFrom != nil {
 		fmt.Fprintf(&b, ", the network of trial %d", *t.ReusedFrom)
 	} else if !w.looked {
@@ -167,4 +170,30 @@ func (w *watch) left() (time.Duration, bool) {
 		}
 	}
 	return max(left, 0), known
+}
+
+// announce says on standard error what is about to happen.
+func (s *session) announce(recorded int) {
+	budget := ""
+	if s.trials > 0 {
+		budget = plural(s.trials, "trial") + " in all"
+	}
+	if s.time > 0 {
+		if budget != "" {
+			budget += " or "
+		}
+		budget += formatTime(s.time)
+	}
+	if s.tabular() {
+		s.display.line("search: space %s, strategy %s, %s of %s (%s), %s", s.space.Name(), s.strategyName, s.metric, s.table, plural(s.known.Rows(), "genome"), budget)
+	} else {
+		s.display.line("search: space %s, strategy %s, data set %s (%d images to train, %d to compare), %s, %s of %s, %s kernels",
+			s.space.Name(), s.strategyName, s.datasetName, s.data.Train.Len(), s.data.Validation.Len(), budget, plural(s.workers, "worker"), plural(s.threads, "thread"), s.level)
+	}
+	switch {
+	case recorded > 0:
+		s.display.line("study: %s, name %q, goes on after %s", s.file.Path(), s.studyName, plural(recorded, "trial"))
+	default:
+		s.display.line("study: %s, name %q", s.file.Path(), s.studyName)
+	}
 }
