@@ -55,7 +55,7 @@ func TestDigitsForms(t *testing.T) {
 
 func TestDigitsInColour(t *testing.T) {
 	row := strings.Repeat(",9,99,200", 4)
-	s, err := readDigits(strings.NewReader("0" + row + "\n1" + row + "\n"), "")
+	s, err := readDigits(strings.NewReader("0"+row+"\n1"+row+"\n"), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nasbench-go/nasbench/autograd"
 	"github.com/nasbench-go/nasbench/internal/stream"
 	"github.com/nasbench-go/nasbench/layers"
 	"github.com/nasbench-go/nasbench/nas/space"
@@ -97,7 +98,11 @@ func (l *Latency) Measure(g space.Genome) (time.Duration, error) {
 // run measures.
 func (l *Latency) run(g space.Genome) time.Duration {
 	store := layers.NewStore(1)
-	m, err := l.space.Build(g, store.Root())
+	var m layers.Module
+	err := autograd.Build(func() (err error) {
+		m, err = l.space.Build(g, store.Root())
+		return err
+	})
 	if err != nil {
 		return 0
 	}
