@@ -179,6 +179,14 @@ func TestSearchBySeveralAimsPrintsItsFront(t *testing.T) {
 	}
 }
 
+func TestSearchInATableByTime(t *testing.T) {
+	args := lookingUp(writeTable(t), "--json", "--quiet", "--time", "300ms")
+	lines := objects(t, succeed(t, append(args, "--trials", "1000000")...).stdout)
+	if s := lines[len(lines)-1]; s["stop"] != "time" || s["best"] == nil {
+		t.Errorf("%v", s)
+	}
+}
+
 // Bounds hold in a table as they do elsewhere, but there are none by default.
 func TestSearchInATableUnderBounds(t *testing.T) {
 	table := writeTable(t)
@@ -194,5 +202,18 @@ func TestSearchInATableUnderBounds(t *testing.T) {
 	}
 	if n := params(); n <= 900_000 {
 		t.Errorf("%v parameters", n)
+	}
+}
+
+// The commands of the README run from a clone.
+func TestTheOwnTable(t *testing.T) {
+	own := []string{"--space", "../../examples/spaces/three-edges.yaml", "--task", "28x28x1x10", "--table", "../../examples/tables/three-edges.csv", "--metric", "val_accuracy_ep1", "--report", "val_accuracy", "--cost", "seconds"}
+	r := succeed(t, append([]string{"compare", "--evaluator", "tabular", "--strategies", "random,evolution", "--aging", "--population", "10", "--trials", "50", "--runs", "20"}, own...)...)
+	if !strings.Contains(r.stdout, "in a table of 201 genomes") || !strings.Contains(r.stdout, "\nevolution  50 ") {
+		t.Error(r.stdout)
+	}
+	r = succeed(t, append([]string{"search", "--evaluator", "tabular", "--strategy", "evolution", "--pareto", "score,-params", "--trials", "50", "--quiet"}, own...)...)
+	if !strings.Contains(r.stdout, "Pareto front of score, -params: ") || !strings.Contains(r.stdout, "\nval_accuracy 0.") {
+		t.Error(r.stdout)
 	}
 }

@@ -19,8 +19,8 @@ import (
 // How a latency is measured: after a run that warms up, the median of as many runs as end within latencyTime, but of latencyRuns
 // at the least and mostLatencyRuns at the most.
 const (
-	latencyTime     = 10 * time.Millisecond
-	latencyRuns     = 5
+	latencyTime     = 20 * time.Millisecond
+	latencyRuns     = 9
 	mostLatencyRuns = 101
 )
 
