@@ -131,20 +131,21 @@ With --json, standard output has one JSON object per trial, in the order of tria
 // session is one run of a search.
 type session struct {
 	*searchOptions
-	app      *app
-	flags    *pflag.FlagSet
-	start    time.Time
-	display  *display
-	file     *study.File
-	store    study.Store
-	data     evaluator.Data
-	space    space.Space
-	strategy strategy.Strategy
-	level    kernels.Level
-	known    *tabular.Table     // nil where candidates are trained
-	recorded study.Settings     // of a study that the search goes on with
-	latency  *evaluator.Latency // nil where none is measured
-	earlier  []study.Trial      // that the strategy is told before it begins
+	app             *app
+	flags           *pflag.FlagSet
+	start           time.Time
+	display         *display
+	file            *study.File
+	store           study.Store
+	data            evaluator.Data
+	space           space.Space
+	strategy        strategy.Strategy
+	level           kernels.Level
+	known           *tabular.Table     // nil where candidates are trained
+	recorded        study.Settings     // of a study that the search goes on with
+	latency         *evaluator.Latency // nil where none is measured
+	earlier         []study.Trial      // that the strategy is told before it begins
+	earlierSettings study.Settings     // of their study
 }
 
 // search runs a search from its flags to its report.

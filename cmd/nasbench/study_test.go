@@ -68,6 +68,10 @@ func TestStudiesAreListedShownAndExported(t *testing.T) {
 	if got := objects(t, succeed(t, "study", "export", file, "--name", "search", "--json").stdout); !reflect.DeepEqual(got, lines[:3]) {
 		t.Errorf("exported %v, want %v", got, lines[:3])
 	}
+	if few := succeed(t, "study", "export", file, "--name", "search", "--columns", "epochs, genome").stdout; !strings.HasPrefix(few, "epochs,genome\n2,") {
+		t.Errorf("two columns: %s", few)
+	}
+	wantOneLine(t, nasbench(t, nil, "study", "export", file, "--name", "search", "--columns", "genom"), exitUsage, `there is no column "genom", did you mean "genome"?`)
 	out := filepath.Join(dir, "out.csv")
 	succeed(t, "study", "export", file, "--name", "search", "--curve", "--out", out)
 	if data, err := os.ReadFile(out); err != nil || string(data) != text {

@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,9 +19,10 @@ import (
 // exportFlags say what is exported.
 type exportFlags struct {
 	studyFlags
-	out   string
-	all   bool
-	curve bool
+	out     string
+	all     bool
+	curve   bool
+	columns string
 }
 
 func (a *app) newStudyExport() *cobra.Command {
@@ -41,6 +43,7 @@ With --json it is one JSON object per trial, as 'nasbench search --json' prints 
 	flags.StringVar(&e.out, "out", "", "write to a new `FILE` instead of standard output")
 	flags.BoolVar(&e.curve, "curve", false, "a column val_accuracy_epN for every epoch N but the last of the trials")
 	flags.BoolVar(&e.all, "all", false, "trials that failed, were pruned or are repetitions too, with how they ended")
+	flags.StringVar(&e.columns, "columns", "", "`NAMES` of the columns to write, in this order, separated by commas (default all)")
 	addConfig(flags)
 	return cmd
 }
@@ -53,6 +56,10 @@ func (a *app) studyExport(path string, e *exportFlags) (err error) {
 	trials := r.trials
 	if !e.all {
 		trials = slices.DeleteFunc(trials, func(t study.Trial) bool { return t.State != study.Complete || t.ReusedFrom != nil })
+	}
+	columns, err := chooseColumns(exportColumns(trials, e), e.columns)
+	if err != nil {
+		return err
 	}
 	out := a.stdout
 	if e.out != "" {
@@ -71,7 +78,28 @@ func (a *app) studyExport(path string, e *exportFlags) (err error) {
 		}
 		return nil
 	}
-	return writeTrials(out, trials, exportColumns(trials, e))
+	return writeTrials(out, trials, columns)
+}
+
+// chooseColumns returns the columns of these names; all if there are none.
+func chooseColumns(all []exportColumn, names string) ([]exportColumn, error) {
+	if names == "" {
+		return all, nil
+	}
+	var known []string
+	for _, c := range all {
+		known = append(known, c.name)
+	}
+	var out []exportColumn
+	for _, name := range splitComma(names) {
+		name = strings.TrimSpace(name)
+		i := slices.Index(known, name)
+		if i < 0 {
+			return nil, usagef("--columns: there is no column %q%s; there is %s", name, didYouMean(name, known), join(known))
+		}
+		out = append(out, all[i])
+	}
+	return out, nil
 }
 
 // exportColumn is a column of an export; "" stands for what a trial does not have.

@@ -207,7 +207,7 @@ func TestSearchInATableUnderBounds(t *testing.T) {
 
 // The commands of the README run from a clone.
 func TestTheOwnTable(t *testing.T) {
-	own := []string{"--space", "../../examples/spaces/three-edges.yaml", "--task", "28x28x1x10", "--table", "../../examples/tables/three-edges.csv", "--metric", "val_accuracy_ep1", "--report", "val_accuracy", "--cost", "seconds"}
+	own := []string{"--space", "../../examples/spaces/three-edges.yaml", "--task", "28x28x1x10", "--table", "../../examples/tables/three-edges.csv", "--metric", "val_accuracy_ep1", "--report", "val_accuracy", "--cost", "flops"}
 	r := succeed(t, append([]string{"compare", "--evaluator", "tabular", "--strategies", "random,evolution", "--aging", "--population", "10", "--trials", "50", "--runs", "20"}, own...)...)
 	if !strings.Contains(r.stdout, "in a table of 201 genomes") || !strings.Contains(r.stdout, "\nevolution  50 ") {
 		t.Error(r.stdout)

@@ -72,6 +72,7 @@ func (s *session) warm() error {
 		if err == nil {
 			var store study.Store
 			if store, err = s.file.Study(name, info.Settings); err == nil {
+				s.earlierSettings = info.Settings
 				s.earlier, err = store.Trials()
 			}
 		}
@@ -95,10 +96,15 @@ func (s *session) warm() error {
 		}
 	}
 	// A copy that was begun and not finished is finished here; one of other trials is refused.
-	store, err := s.file.Study(name, study.Settings{
+	settings := study.Settings{
 		"copy-of": s.warmStart, "name": from.Name, "trials": strconv.Itoa(len(trials)), "digest": hex.EncodeToString(sum.Sum(nil)[:8]),
-		"space": from.Settings["space"], "strategy": from.Settings["strategy"], "dataset": from.Settings["dataset"],
-	})
+	}
+	for _, setting := range append(scoreSettings(), "space", "strategy", "table") {
+		if v := from.Settings[setting]; v != "" {
+			settings[setting] = v
+		}
+	}
+	store, err := s.file.Study(name, settings)
 	if err != nil {
 		return settingsError(err)
 	}
@@ -114,8 +120,13 @@ func (s *session) warm() error {
 			return err
 		}
 	}
-	s.earlier = trials
+	s.earlier, s.earlierSettings = trials, settings
 	return nil
+}
+
+// scoreSettings are the settings by which scores of two studies can be compared or not.
+func scoreSettings() []string {
+	return []string{"evaluator", "metric", "table-digest", "dataset", "image-size", "train-samples", "validation", "epochs"}
 }
 
 // readEarlier reads the earlier search, which may be in the file of this one.
@@ -149,6 +160,12 @@ func (s *session) tellEarlier() error {
 	}
 	if len(s.earlier) > 0 {
 		s.display.line("warm start: the strategy knows %s of %s", plural(len(s.earlier), "earlier trial"), s.warmStart)
+	}
+	now := s.settings()
+	for _, name := range scoreSettings() {
+		if was, is := s.earlierSettings[name], now[name]; len(s.earlier) > 0 && was != is {
+			s.display.line("warm start: %s was %s and is %s: the scores of the two may not be comparable", name, orNone(was), orNone(is))
+		}
 	}
 	return nil
 }

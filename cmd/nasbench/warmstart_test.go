@@ -51,6 +51,13 @@ func TestWarmStart(t *testing.T) {
 	}
 	succeed(t, "study", "show", parts) // the copy is no second study to choose from
 
+	// Scores of other kinds are pointed out.
+	r := succeed(t, append(lookingUp(table, "--study", filepath.Join(dir, "u.db")), "--metric", "truth", "--warm-start", study)...)
+	for _, want := range []string{"warm start: the strategy knows 30 earlier trials of " + study, "warm start: metric was seen and is truth: the scores"} {
+		if !strings.Contains(r.stderr, want) {
+			t.Errorf("no %q in %s", want, r.stderr)
+		}
+	}
 	// From a study in the same file, whose strategy may be another.
 	succeed(t, append(lookingUp(table, "--study", parts), "--name", "next", "--strategy", "random", "--warm-start", parts, "--warm-start-name", "search")...)
 	for want, args := range map[string][]string{
