@@ -22,18 +22,27 @@ func (e *ShapeError) Error() string {
 	return fmt.Sprintf("autograd: %s(%s): %s", e.Op, strings.Join(in, ", "), e.Detail)
 }
 
+// Misuse implements [Misuse].
+func (*ShapeError) Misuse() {}
+
+// Misuse is an error of whoever builds a graph or a model, with which code that builds one panics.
+type Misuse interface {
+	error
+	Misuse()
+}
+
 // misuse panics with a ShapeError. It is how shape rules refuse their inputs.
 func misuse(op string, in []tensor.Shape, format string, args ...any) {
 	panic(&ShapeError{Op: op, Shapes: in, Detail: fmt.Sprintf(format, args...)})
 }
 
-// Build runs code that builds a graph and returns the ShapeError with which it
-// panicked, if it did. Other panics pass through.
+// Build runs code that builds a graph or a model and returns the [Misuse] with which it
+// panicked, if it did: a ShapeError, or a layers.ConstructionError. Other panics pass through.
 func Build(build func() error) (err error) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
-		case *ShapeError:
+		case Misuse:
 			err = r
 		default:
 			panic(r)

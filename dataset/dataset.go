@@ -35,6 +35,10 @@ type Options struct {
 	// Size is the height and width that the pictures of images are scaled to; zero
 	// means 32. The other data sets have a size of their own.
 	Size int
+
+	// Label names the column of the labels in the header of digits, or its number, counted from 1;
+	// "" looks for it.
+	Label string
 }
 
 // Dataset is an open data set: its train split, and the way to its test split.

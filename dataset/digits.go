@@ -28,9 +28,9 @@ const (
 //
 // Separators are commas, semicolons or tabs; lines may end in CR LF. If the first line
 // has a field that is not a number it is a header, and must name the label column:
-// label, class or target, in any case. Labels may then be words. Without a header the
+// label, class or target, in any case, unless the options do. Labels may then be words. Without a header the
 // label column is the first or the last, whichever holds whole numbers that are exactly
-// 0, 1, ... up to some largest label; if both or none do, a header is needed.
+// 0, 1, ... up to some largest label; if both or none do, a header or the options must say which.
 //
 // All other columns are pixels, row by row: a square number of them for grey images,
 // three times a square for colour (the three values of a pixel side by side). The
@@ -65,7 +65,7 @@ func locateDigits(info Info, o Options) (string, error) {
 	return resolve(dir, digitsFile), nil
 }
 
-func openDigits(info Info, path string, _ Options) (*Dataset, error) {
+func openDigits(info Info, path string, o Options) (*Dataset, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fileError(info, path, plain(err))
@@ -75,7 +75,7 @@ func openDigits(info Info, path string, _ Options) (*Dataset, error) {
 	if err != nil {
 		return nil, fileError(info, path, err)
 	}
-	all, err := readDigits(in.r)
+	all, err := readDigits(in.r, o.Label)
 	if err != nil {
 		return nil, fileError(info, path, err)
 	}
@@ -103,8 +103,8 @@ type csvTable struct {
 }
 
 // readDigits reads a CSV file as described at digitsSource.
-func readDigits(r io.Reader) (*Split, error) {
-	t, err := readCSV(r)
+func readDigits(r io.Reader, label string) (*Split, error) {
+	t, err := readCSV(r, label)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func readDigits(r io.Reader) (*Split, error) {
 	return NewSplit(scalePixels(t.values), labels, side, side, channels, classes)
 }
 
-func readCSV(r io.Reader) (*csvTable, error) {
+func readCSV(r io.Reader, label string) (*csvTable, error) {
 	b := bufio.NewReaderSize(&lineGuard{r: r}, 1<<16)
 	if bom, err := b.Peek(3); err == nil && string(bom) == "\xef\xbb\xbf" {
 		b.Discard(3)
@@ -148,10 +148,11 @@ func readCSV(r io.Reader) (*csvTable, error) {
 		}
 		if first {
 			t.width = len(record)
-			if isHeader(record) {
-				if t.label, err = headerLabel(record); err != nil {
-					return nil, &placeError{"line 1", err}
-				}
+			header := isHeader(record)
+			if t.label, err = labelColumn(record, header, label); err != nil {
+				return nil, &placeError{"line 1", err}
+			}
+			if header {
 				continue
 			}
 		}
@@ -239,18 +240,37 @@ func isHeader(record []string) bool {
 	})
 }
 
-func headerLabel(record []string) (int, error) {
+// labelColumn returns the column of the labels by the first line and what the options say; -1 if neither does.
+func labelColumn(record []string, header bool, label string) (int, error) {
+	names := []string{"label", "class", "target"}
+	if label != "" {
+		if n, err := strconv.Atoi(label); err == nil {
+			if n < 1 || n > len(record) {
+				return 0, fmt.Errorf("there is no column %d for the labels; there are %d", n, len(record))
+			}
+			return n - 1, nil
+		}
+		if !header {
+			return 0, fmt.Errorf("this is no header, so that none of its %d columns is named %q", len(record), label)
+		}
+		names = []string{strings.ToLower(label)}
+	}
+	if !header {
+		return -1, nil
+	}
 	found := -1
 	for i, f := range record {
-		switch strings.ToLower(strings.TrimSpace(f)) {
-		case "label", "class", "target":
+		if slices.Contains(names, strings.ToLower(strings.TrimSpace(f))) {
 			if found >= 0 {
 				return 0, fmt.Errorf("fields %d and %d both name a label column", found+1, i+1)
 			}
 			found = i
 		}
 	}
-	if found < 0 {
+	switch {
+	case found < 0 && label != "":
+		return 0, fmt.Errorf("this header names no column %q", label)
+	case found < 0:
 		return 0, errors.New("this header names no column label, class or target")
 	}
 	return found, nil

@@ -32,7 +32,7 @@ func TestDigitsForms(t *testing.T) {
 		{"byte order mark", "\xef\xbb\xbf0,0,255,128,64\n1,255,0,0,0\n2,0,0,0,255\n", []string{"0", "1", "2"}, nil},
 		{"spaces and blank lines", "0, 0 ,255,128,64\n\n1, 255,0,0,0\n2,0,0,0,255\n\n", []string{"0", "1", "2"}, nil},
 	} {
-		s, err := readDigits(strings.NewReader(c.text))
+		s, err := readDigits(strings.NewReader(c.text), "")
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
@@ -55,7 +55,7 @@ func TestDigitsForms(t *testing.T) {
 
 func TestDigitsInColour(t *testing.T) {
 	row := strings.Repeat(",9,99,200", 4)
-	s, err := readDigits(strings.NewReader("0" + row + "\n1" + row + "\n"))
+	s, err := readDigits(strings.NewReader("0"+row+"\n1"+row+"\n"), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func FuzzReadDigits(f *testing.F) {
 	f.Add([]byte("0\n1\n"))
 	f.Add([]byte("\xef\xbb\xbf\"label\",a\n\"\"\"\",1e1\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		s, err := readDigits(bytes.NewReader(text))
+		s, err := readDigits(bytes.NewReader(text), "")
 		if err != nil {
 			return
 		}
@@ -171,4 +171,38 @@ func FuzzReadDigits(f *testing.F) {
 			t.Fatal("a split without samples or classes")
 		}
 	})
+}
+
+func TestLabelColumnOfTheOptions(t *testing.T) {
+	const headed = "a,Kind,b,c,d\n0,x,255,1,2\n3,y,4,5,6\n7,x,8,9,0\n"
+	const plain = "0,1,255,1,2\n3,0,4,5,6\n7,1,8,9,0\n"
+	for _, c := range []struct {
+		text, label string
+		classes     []string
+	}{
+		{headed, "kind", []string{"x", "y"}},
+		{headed, "2", []string{"x", "y"}},
+		{plain, "2", []string{"0", "1"}},
+	} {
+		s, err := readDigits(strings.NewReader(c.text), c.label)
+		if err != nil {
+			t.Errorf("%q: %v", c.label, err)
+			continue
+		}
+		if !slices.Equal(s.Classes, c.classes) || s.Len() != 3 || s.Height != 2 || s.Channels != 1 {
+			t.Errorf("%q: classes %v, %d images of %dx%d", c.label, s.Classes, s.Len(), s.Height, s.Width)
+		}
+	}
+	for _, c := range []struct{ text, label, want string }{
+		{headed, "", "names no column label, class or target"},
+		{headed, "sort", `names no column "sort"`},
+		{headed, "6", "there is no column 6 for the labels; there are 5"},
+		{plain, "0", "there is no column 0"},
+		{plain, "kind", `none of its 5 columns is named "kind"`},
+		{"kind,KIND,b,c,d\n1,2,3,4,5\n", "kind", "fields 1 and 2 both name"},
+	} {
+		if _, err := readDigits(strings.NewReader(c.text), c.label); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: %v, want %s", c.label, err, c.want)
+		}
+	}
 }

@@ -1,8 +1,6 @@
 package layers
 
 import (
-	"fmt"
-
 	"github.com/nasbench-go/nasbench/autograd"
 )
 
@@ -21,11 +19,11 @@ type Conv2D struct {
 }
 
 // NewConv2D registers "weight" and, unless NoBias, "bias" in the scope. The kernel is
-// square. It panics if in or out is not a multiple of the groups.
+// square. It panics with a [*ConstructionError] if in or out is not a multiple of the groups.
 func NewConv2D(s Scope, in, out, kernel int, o ConvOptions) *Conv2D {
 	groups := max(o.Groups, 1)
 	if in%groups != 0 || out%groups != 0 {
-		panic(fmt.Sprintf("layers: convolution at %q: %d and %d channels do not divide into %d groups", s.Path(), in, out, groups))
+		misuse(s.Path(), "convolution: %d and %d channels do not divide into %d groups", in, out, groups)
 	}
 	init := o.Init
 	if init == nil {

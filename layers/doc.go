@@ -26,5 +26,6 @@
 // partial sums are added in a fixed order.
 //
 // Misuse by the program, such as two parameters of one name or a shape that does not fit,
-// panics while the model is built; files and options from outside give errors.
+// panics while the model is built, with a [*ConstructionError] or an autograd.ShapeError, which autograd.Build returns as errors;
+// files and options from outside give errors.
 package layers

@@ -1,8 +1,6 @@
 package layers
 
 import (
-	"fmt"
-
 	"github.com/nasbench-go/nasbench/autograd"
 )
 
@@ -24,7 +22,7 @@ func (p *Pass) Param(q *Parameter) *autograd.Node {
 		return p.view(q)
 	}
 	if p.store != nil && p.store.Lookup(q.Name) != q {
-		panic(fmt.Sprintf("layers: parameter %q belongs to another store than the model's", q.Name))
+		misuse(q.Name, "the parameter belongs to another store than the model's")
 	}
 	return p.Graph.Variable(q.Name, q.Value)
 }
@@ -176,6 +174,6 @@ func (d *DropPath) Forward(p *Pass, x *autograd.Node) *autograd.Node {
 
 func checkProbability(s Scope, what string, p float64) {
 	if !(p >= 0 && p < 1) {
-		panic(fmt.Sprintf("layers: %s at %q: probability %v is not in [0, 1)", what, s.Path(), p))
+		misuse(s.Path(), "%s: probability %v is not in [0, 1)", what, p)
 	}
 }

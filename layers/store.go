@@ -100,7 +100,7 @@ func (s *Store) Elements() int {
 // overwrite each other in checkpoints.
 func (s *Store) claim(name string, p *Parameter) {
 	if _, taken := s.byName[name]; taken {
-		panic(fmt.Sprintf("layers: %q is registered twice in one store", name))
+		misuse(name, "registered twice in one store")
 	}
 	s.byName[name] = p
 }
@@ -122,12 +122,12 @@ func (s Scope) Path() string { return s.path }
 func (s Scope) Sub(name string) Scope { return Scope{store: s.store, path: s.join(name)} }
 
 // Param creates the parameter of this name and dimensions and fills it with init. It
-// panics if the path is taken, unless the store is shared, or a dimension is not positive.
+// panics with a [*ConstructionError] if the path is taken, unless the store is shared, or if a dimension is not positive.
 func (s Scope) Param(name string, kind Kind, init Init, dims ...int) *Parameter {
 	path := s.join(name)
 	for _, d := range dims {
 		if d <= 0 {
-			panic(fmt.Sprintf("layers: parameter %q: shape %v has a dimension that is not positive", path, tensor.Shape(dims)))
+			misuse(path, "shape %v has a dimension that is not positive", tensor.Shape(dims))
 		}
 	}
 	if s.store.shared {
@@ -153,7 +153,7 @@ func (s Scope) Key(name string) uint64 {
 
 func (s Scope) join(name string) string {
 	if name == "" || strings.ContainsAny(name, "./ \t\n") {
-		panic(fmt.Sprintf("layers: scope %q: %q cannot be part of a path", s.path, name))
+		misuse(s.path, "%q cannot be part of a path", name)
 	}
 	if s.path == "" {
 		return name

@@ -1,11 +1,13 @@
 package layers
 
 import (
+	"errors"
 	"math"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/nasbench-go/nasbench/autograd"
 	"github.com/nasbench-go/nasbench/tensor"
 )
 
@@ -38,28 +40,29 @@ func TestPathsKindsAndOrderOfParameters(t *testing.T) {
 	}
 }
 
-func TestMisuseOfScopesPanicsWithTheName(t *testing.T) {
+func TestMisuseOfScopesIsAnErrorWithTheName(t *testing.T) {
 	for name, tc := range map[string]struct {
 		do   func(s Scope)
 		want string
 	}{
-		"duplicate parameter": {func(s Scope) { s.Param("w", Weight, Zeros, 1); s.Param("w", Bias, Zeros, 2) }, `"a.w" is registered twice`},
-		"parameter and mask":  {func(s Scope) { s.Param("w", Weight, Zeros, 1); s.Key("w") }, `"a.w" is registered twice`},
+		"duplicate parameter": {func(s Scope) { s.Param("w", Weight, Zeros, 1); s.Param("w", Bias, Zeros, 2) }, `"a.w": registered twice`},
+		"parameter and mask":  {func(s Scope) { s.Param("w", Weight, Zeros, 1); s.Key("w") }, `"a.w": registered twice`},
 		"empty name":          {func(s Scope) { s.Sub("") }, `"" cannot be part`},
 		"dotted name":         {func(s Scope) { s.Param("b.c", Weight, Zeros, 1) }, `"b.c" cannot be part`},
 		"zero dimension":      {func(s Scope) { s.Param("w", Weight, Zeros, 3, 0) }, `"a.w": shape 3x0`},
-		"uneven groups":       {func(s Scope) { NewConv2D(s, 6, 8, 3, ConvOptions{Groups: 4}) }, `at "a": 6 and 8 channels`},
-		"two dropouts":        {func(s Scope) { NewDropout(s, 0.1); NewDropout(s, 0.1) }, `"a.dropout" is registered twice`},
-		"probability 1":       {func(s Scope) { NewDropout(s, 1) }, `at "a": probability 1`},
-		"probability NaN":     {func(s Scope) { NewDropPath(s, math.NaN()) }, `at "a": probability NaN`},
+		"uneven groups":       {func(s Scope) { NewConv2D(s, 6, 8, 3, ConvOptions{Groups: 4}) }, `"a": convolution: 6 and 8 channels`},
+		"two dropouts":        {func(s Scope) { NewDropout(s, 0.1); NewDropout(s, 0.1) }, `"a.dropout": registered twice`},
+		"probability 1":       {func(s Scope) { NewDropout(s, 1) }, `"a": dropout: probability 1`},
+		"probability NaN":     {func(s Scope) { NewDropPath(s, math.NaN()) }, `"a": drop-path: probability NaN`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			defer func() {
-				if msg, _ := recover().(string); !strings.Contains(msg, tc.want) {
-					t.Errorf("panic %q, want it to contain %q", msg, tc.want)
-				}
-			}()
-			tc.do(NewStore(1).Root().Sub("a"))
+			err := autograd.Build(func() error {
+				tc.do(NewStore(1).Root().Sub("a"))
+				return nil
+			})
+			if _, ok := errors.AsType[*ConstructionError](err); !ok || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("%v, want a *ConstructionError with %q", err, tc.want)
+			}
 		})
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/nasbench-go/nasbench/nas/space"
 	"github.com/nasbench-go/nasbench/nas/strategy"
 	"github.com/nasbench-go/nasbench/nas/tabular"
 )
@@ -25,20 +24,12 @@ const (
 	defaultRuns           = 500
 )
 
-// tabularEvaluator is the only one that is fast enough to compare strategies by.
-const tabularEvaluator = "tabular"
-
 // compareOptions are the flags of a comparison.
 type compareOptions struct {
+	tableFlags
 	strategies     string
 	spaceName      string
-	task           space.Task
 	evaluator      string
-	table          string
-	genome         string
-	metric         string
-	report         string
-	cost           string
 	trials, runs   int
 	seed           uint64
 	workers        int
@@ -51,12 +42,11 @@ type compareOptions struct {
 
 // compareSettings are the flags that decide the results of a comparison.
 func compareSettings() []string {
-	return append([]string{"strategies", "space", "task", "table", "genome", "metric", "report", "cost", "trials", "runs", "seed", "repeats"},
-		evolutionFlagNames()...)
+	return append([]string{"strategies", "space", "trials", "runs", "seed", "repeats"}, slices.Concat(tableFlagNames(), evolutionFlagNames())...)
 }
 
 func (a *app) newCompare() *cobra.Command {
-	o := &compareOptions{task: space.Task{Height: 32, Width: 32, Channels: 3, Classes: 10}}
+	o := &compareOptions{}
 	cmd := &cobra.Command{
 		Use:   "compare",
 		Short: "Compare strategies by many searches in a table of known results",
@@ -80,13 +70,8 @@ The results depend on the seed, the settings and the table alone, not on the wor
 	complete(cmd, "strategies", comparedNames)
 	flags.StringVar(&o.spaceName, "space", defaultSpace, "search space of the genomes, or a YAML file that describes one")
 	complete(cmd, "space", spaceNames)
-	flags.Var(taskValue{&o.task}, "task", "`HxWxCxN`: height, width and channels of the images and classes that the networks are for")
 	flags.StringVar(&o.evaluator, "evaluator", tabularEvaluator, "how candidates are measured; there is "+tabularEvaluator)
-	flags.StringVar(&o.table, "table", "", "`FILE` with the table; needed")
-	flags.StringVar(&o.genome, "genome", "", "column with the genomes (default the first that has any)")
-	flags.StringVar(&o.metric, "metric", "", "column that the strategies see; needed")
-	flags.StringVar(&o.report, "report", "", "column that is reported (default --metric)")
-	flags.StringVar(&o.cost, "cost", "", "column that is summed up over the evaluations (default none)")
+	o.tableFlags.add(flags, "needed")
 	o.trials = defaultComparedTrials
 	flags.Var(intValue{p: &o.trials, min: 1, max: 1e7}, "trials", "evaluations of a run")
 	o.runs = defaultRuns
@@ -131,13 +116,11 @@ func (o *compareOptions) check() error {
 		}
 		o.strategyByName = append(o.strategyByName, name)
 	}
-	switch {
-	case len(o.strategyByName) == 0:
+	if len(o.strategyByName) == 0 {
 		return usagef("--strategies is empty")
-	case o.table == "":
-		return usagef("--table is needed")
-	case o.metric == "":
-		return usagef("--metric is needed")
+	}
+	if err := o.tableFlags.check(); err != nil {
+		return err
 	}
 	if err := (&taskFlags{spaceName: o.spaceName}).check(); err != nil {
 		return err
@@ -183,24 +166,14 @@ func (a *app) compare(ctx context.Context, flags *pflag.FlagSet, o *compareOptio
 	if err := o.check(); err != nil {
 		return err
 	}
-	if o.report == "" {
-		o.report = o.metric
-	}
-	// The table decides what can be measured, so nothing else is forbidden.
-	s, err := (&taskFlags{spaceName: o.spaceName}).openSpace(o.task, space.Constraints{MaxChannels: -1, AllowWeightless: true})
+	o.report = o.reported()
+	s, err := (&taskFlags{spaceName: o.spaceName}).openSpace(o.task, tableConstraints())
 	if err != nil {
 		return err
 	}
-	table, err := tabular.Open(o.table, s, o.genome)
+	table, err := o.tableFlags.open(s)
 	if err != nil {
 		return err
-	}
-	for _, c := range []struct{ flag, column string }{{"metric", o.metric}, {"report", o.report}, {"cost", o.cost}} {
-		if c.column == "" || slices.Contains(table.Columns(), c.column) {
-			continue
-		}
-		_, err := table.Column(c.column)
-		return usagef("--%s: %w%s", c.flag, err, didYouMean(c.column, table.Columns()))
 	}
 	r := comparisonReport{Type: "comparison", Settings: settingsOf(flags, compareSettings()), Table: comparedTable{Rows: table.Rows()}}
 	reported, err := table.Column(o.report)
@@ -293,35 +266,4 @@ func significant(v float64) string {
 		return strconv.FormatFloat(v, 'g', 5, 64)
 	}
 	return strconv.FormatFloat(v, 'f', 4, 64)
-}
-
-// taskValue is a task as HEIGHTxWIDTHxCHANNELSxCLASSES.
-type taskValue struct{ p *space.Task }
-
-func (taskValue) Type() string { return "task" }
-func (v taskValue) String() string {
-	if v.p == nil {
-		return ""
-	}
-	return fmt.Sprintf("%dx%dx%dx%d", v.p.Height, v.p.Width, v.p.Channels, v.p.Classes)
-}
-
-func (v taskValue) Set(s string) error {
-	parts := strings.Split(s, "x")
-	var n [4]int
-	if len(parts) != len(n) {
-		return fmt.Errorf("want height, width, channels and classes, such as 32x32x3x10")
-	}
-	for i, part := range parts {
-		var err error
-		if n[i], err = strconv.Atoi(part); err != nil {
-			return numberError(err, "numbers such as 32x32x3x10")
-		}
-	}
-	t := space.Task{Height: n[0], Width: n[1], Channels: n[2], Classes: n[3]}
-	if err := t.Check(); err != nil {
-		return err
-	}
-	*v.p = t
-	return nil
 }

@@ -83,6 +83,8 @@ func TestEveryFlagCanBeSetByEnvironmentAndFile(t *testing.T) {
 				value = "0.5"
 			case "bool":
 				value = "true"
+			case "task":
+				value = "8x8x1x2"
 			}
 			e[envName(f.Name)] = value
 			file += f.Name + ": " + value + "\n"
@@ -160,7 +162,7 @@ func TestEveryFlagThatDecidesResultsIsRecorded(t *testing.T) {
 		command          string
 		recorded, others []string
 	}{
-		{"search", searchSettings(), append([]string{"trials", "time", "final-epochs", "final-seeds", "workers", "study", "name", "top"}, others...)},
+		{"search", slices.Concat(searchSettings(), tabularSettings()), append([]string{"trials", "time", "final-epochs", "final-seeds", "workers", "study", "name", "top"}, others...)},
 		{"train", trainSettings(), append([]string{"test", "out", "resume"}, others...)},
 	} {
 		cmd, err := settled(t, nil, c.command)

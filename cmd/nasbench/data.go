@@ -16,13 +16,15 @@ import (
 
 // dataFlags say where data sets are looked for.
 type dataFlags struct {
-	dir  string
-	size int
+	dir   string
+	size  int
+	label string
 }
 
 func (d *dataFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&d.dir, "data-dir", "", "look for data sets in `DIR` first")
 	flags.Var(intValue{p: &d.size, min: 1}, "image-size", "height and width that the pictures of data set images are scaled to (default 32)")
+	flags.StringVar(&d.label, "label-column", "", "`NAME` in the header, or number from 1, of the column with the labels of data set digits (default found by itself)")
 }
 
 // options returns the options of the data set. A folder that is not there is an error: it
@@ -33,7 +35,7 @@ func (d *dataFlags) options() (dataset.Options, error) {
 			return dataset.Options{}, fmt.Errorf("--data-dir: %w", err)
 		}
 	}
-	return dataset.Options{Dir: d.dir, Size: d.size}, nil
+	return dataset.Options{Dir: d.dir, Size: d.size, Label: d.label}, nil
 }
 
 // dataNames returns the names of all data sets.

@@ -3,6 +3,7 @@
 //
 //	nasbench search              search a space of architectures; the default takes less than three minutes
 //	nasbench compare             compare strategies by many searches in a table of known results
+//	nasbench study list          which searches are recorded, with study show and study export
 //	nasbench train --arch TEXT   train one architecture
 //	nasbench data list           which data sets there are, and where
 //	nasbench data info NAME      describe one
@@ -21,7 +22,7 @@
 //
 // The command is thin: it turns flags into the options of the packages that do the work, and results
 // into text or JSON. main hands everything from outside to run, so that tests call the whole program
-// in-process. One file for each subcommand (search.go, compare.go, train.go, data.go, info.go, version.go); beside them
+// in-process. One file for each subcommand (search.go, compare.go, study.go, train.go, data.go, info.go, version.go); beside them
 //
 //	run.go        the root command, exit codes, errors as one line
 //	config.go     flags from the environment and the file
@@ -30,7 +31,8 @@
 //	studyfile.go  where a search is recorded, and settings taken over from a record
 //	fit.go        a training that can be saved after any step and gone on with
 //	progress.go   the progress display; watch.go feeds it from a search
-//	report.go     what a search prints at its end; trainreport.go for a training
+//	report.go     what a search prints at its end, with board.go; trainreport.go for a training
+//	tableflags.go tables of known results, for compare and for tablesearch.go
 //
 // # Interruption
 //

@@ -241,6 +241,33 @@ func TestTheBarStaysOnItsLine(t *testing.T) {
 	}
 }
 
+func TestNarrowTerminalsHaveNoBar(t *testing.T) {
+	d, b := bar(false)
+	columns := 39
+	d.width = func() int { return columns }
+	d.update(0.5, strings.Repeat("x", 500))
+	for _, columns = range []int{10, 1, 2, 30} {
+		d.drawn = time.Time{}
+		d.update(0.25, "short")
+	}
+	d.clear()
+	// Each drawing clears the one before, whatever the width has become.
+	want := "\r 50% " + strings.Repeat("x", 33) + "\r" + strings.Repeat(" ", 38) + "\r" + "\r 25% shor\r         \r" + "\r" + "\r \r \r" + "\r 25% short\r          \r"
+	if b.String() != want {
+		t.Errorf("got %q\nwant %q", b.String(), want)
+	}
+	b.Reset()
+	columns = 20
+	d.drawn = time.Time{}
+	d.update(0.25, "narrow")
+	columns = 80
+	d.drawn = time.Time{}
+	d.update(0.5, "wide")
+	if !strings.Contains(b.String(), "\r 25% narrow\r           \r") || !strings.HasSuffix(strings.TrimRight(b.String(), " "), " 50% [=========>          ]  wide") {
+		t.Errorf("%q", b.String())
+	}
+}
+
 func TestFailedRepeatedAndStoppedTrialsInProgress(t *testing.T) {
 	var b bytes.Buffer
 	w := newWatch(&display{w: &b}, study.Options{Time: time.Minute}, nil)

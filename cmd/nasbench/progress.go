@@ -22,6 +22,7 @@ type display struct {
 	width  func() int               // of the terminal in columns; 0 if unknown
 	drawn  time.Time                // when the bar was last drawn
 	length int                      // of the text on the line of the bar; 0 if the line is clear
+	narrow int                      // columns drawn without a bar; 0 if the line is clear
 }
 
 // gate is a writer that drops what comes while it is shut. The bar draws itself at every
@@ -42,6 +43,7 @@ const (
 	barWidth    = 20
 	barMargin   = 12 // columns for the percentage, the brackets and spaces
 	barParts    = 1000
+	barLeast    = 40 // columns; a narrower terminal has no bar, but the share and the text
 	barInterval = 100 * time.Millisecond
 )
 
@@ -103,11 +105,18 @@ func (d *display) update(share float64, text string) {
 		return
 	}
 	d.drawn = time.Now()
+	columns := 0
 	if d.width != nil {
-		if room := d.width() - barWidth - barMargin; room >= 0 && len(text) > room {
-			text = text[:room]
-		}
+		columns = d.width()
 	}
+	if columns > 0 && columns < barLeast {
+		d.drawNarrow(columns, share, text)
+		return
+	}
+	if room := columns - barWidth - barMargin; columns > 0 && len(text) > room {
+		text = text[:room]
+	}
+	d.clearNarrow()
 	if rest := d.length - len(text); rest > 0 {
 		text += strings.Repeat(" ", rest) // over what is left of a longer text
 	}
@@ -119,8 +128,26 @@ func (d *display) update(share float64, text string) {
 	d.bar.Describe(text)
 }
 
+// drawNarrow draws the share done and as much of the text as there is room for; the last column stays free, for some
+// terminals go to the next line there.
+func (d *display) drawNarrow(columns int, share float64, text string) {
+	d.clear()
+	line := fmt.Sprintf("%3d%% %s", int(100*min(max(share, 0), 1)), text)
+	line = line[:min(len(line), columns-1)]
+	fmt.Fprintf(d.w, "\r%s", line)
+	d.narrow = len(line)
+}
+
+func (d *display) clearNarrow() {
+	if d.narrow > 0 {
+		fmt.Fprintf(d.w, "\r%s\r", strings.Repeat(" ", d.narrow))
+		d.narrow = 0
+	}
+}
+
 // clear takes the bar off the line.
 func (d *display) clear() {
+	d.clearNarrow()
 	if d.length > 0 {
 		fmt.Fprintf(d.w, "\r%s\r", strings.Repeat(" ", barWidth+barMargin+d.length-1))
 		d.length = 0

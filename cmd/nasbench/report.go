@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/nasbench-go/nasbench/nas/study"
@@ -60,7 +59,9 @@ func (s *trialStream) print(t study.Trial) {
 type report struct {
 	*session
 	outcome *study.Outcome
-	final   *final // nil if there was no final training
+	final   *final       // nil if there was no final training
+	looked  *tableResult // nil if nothing was looked up
+	front   []frontTrial // by the aims of NSGA-II; nil without
 }
 
 // counts are the numbers of trials by how they ended.
@@ -99,6 +100,8 @@ type summary struct {
 	Stop   study.Stop   `json:"stop"`
 	Best   *bestTrial   `json:"best"`
 	Final  *final       `json:"final"`
+	Table  *tableResult `json:"table,omitempty"`
+	Front  []frontTrial `json:"front,omitempty"`
 	Run    summaryRun   `json:"run"`
 	Timing summaryTimes `json:"timing"`
 }
@@ -136,7 +139,7 @@ func (r *report) print(interrupted bool) error {
 
 // retrain is the command for the best architecture, "" if there is none.
 func (r *report) retrain() string {
-	if r.outcome.Best == nil {
+	if r.outcome.Best == nil || r.known != nil {
 		return ""
 	}
 	epochs := max(r.finalEpochs, 1)
@@ -148,16 +151,14 @@ func (r *report) retrain() string {
 
 func (r *report) printJSON() error {
 	s := summary{
-		Type: "summary", Settings: r.settings(), counts: count(r.outcome.Trials), Stop: r.outcome.Stop, Final: r.final,
+		Type: "summary", Settings: r.settings(), counts: count(r.outcome.Trials), Stop: r.outcome.Stop, Final: r.final, Table: r.looked, Front: r.front,
 		Run: summaryRun{
 			Study: r.file.Path(), Name: r.studyName, Workers: r.workers, Threads: r.threads, Level: r.level.String(),
 			Version: currentBuild().Version, GoOn: r.goOnCommand(r.outcome.Stop), Train: r.retrain(),
 		},
 		Timing: summaryTimes{SearchSeconds: r.outcome.Seconds, TotalSeconds: time.Since(r.start).Seconds()},
 	}
-	if b := r.outcome.Best; b != nil {
-		s.Best = &bestTrial{b.Index, b.Genome, b.Architecture, b.Metrics}
-	}
+	s.Best = newBest(r.outcome.Best)
 	if r.final != nil {
 		s.Timing.FinalSeconds = r.final.seconds
 	}
@@ -182,7 +183,10 @@ func (r *report) printText(interrupted bool) error {
 		why = "interrupted"
 	}
 	fmt.Fprintf(&b, " in %s; %s\n\n", formatTime(time.Since(r.start)), why)
-	if err := printBoard(&b, study.Leaderboard(r.outcome.Trials, r.top)); err != nil {
+	if err := printBoard(&b, study.Leaderboard(r.outcome.Trials, r.top), boardColumns(r.settings(), r.outcome.Trials)); err != nil {
+		return err
+	}
+	if err := printFront(&b, r.front, r.aims(), len(r.outcome.Trials)); err != nil {
 		return err
 	}
 	if best := r.outcome.Best; best != nil {
@@ -190,27 +194,15 @@ func (r *report) printText(interrupted bool) error {
 		if r.final != nil {
 			r.final.print(&b)
 		}
-		fmt.Fprintf(&b, "\ntrain it again:\n  %s\n", r.retrain())
+		if r.looked != nil {
+			fmt.Fprintf(&b, "\n%s\n", r.looked.text(r.cost))
+		} else {
+			fmt.Fprintf(&b, "\ntrain it again:\n  %s\n", r.retrain())
+		}
 	}
 	fmt.Fprintf(&b, "go on searching:\n  %s\n", r.goOnCommand(r.outcome.Stop))
 	_, err := io.WriteString(r.app.stdout, b.String())
 	return err
-}
-
-// printBoard prints a leaderboard.
-func printBoard(out io.Writer, board []study.Trial) error {
-	if len(board) == 0 {
-		_, err := fmt.Fprintln(out, "no trial is complete")
-		return err
-	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "RANK\tTRIAL\tACCURACY\tPARAMS\tFLOPS\tEPOCHS\tSECONDS\tARCHITECTURE")
-	for i, t := range board {
-		m := t.Metrics
-		fmt.Fprintf(w, "%d\t%d\t%.4f\t%s\t%s\t%d\t%.1f\t%s\n",
-			i+1, t.Index, m.ValAccuracy, formatCount(m.Params), formatCount(m.FLOPs), m.Epochs, t.Timing.Seconds, t.Genome)
-	}
-	return w.Flush()
 }
 
 // shortDuration prints a duration as a flag takes it, without units that are zero.

@@ -103,6 +103,7 @@ With no flags, 'nasbench search' runs the default search and ends by itself in a
 		a.newProfile(),
 		a.newRank(),
 		a.newSearch(),
+		a.newStudy(),
 		a.newTrain(),
 		a.newVersion(),
 		newConfigTopic(),

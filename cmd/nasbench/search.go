@@ -19,6 +19,7 @@ import (
 	"github.com/nasbench-go/nasbench/nas/space"
 	"github.com/nasbench-go/nasbench/nas/strategy"
 	"github.com/nasbench-go/nasbench/nas/study"
+	"github.com/nasbench-go/nasbench/nas/tabular"
 )
 
 // Defaults of a search. Together they make a search without flags end in less than three
@@ -42,6 +43,8 @@ type searchOptions struct {
 	boundFlags
 	recipeFlags
 	profileFlags
+	evaluatorFlags
+	helpFlags
 	darts        dartsFlags
 	oneshot      oneshotFlags
 	evolution    evolutionFlags
@@ -66,9 +69,9 @@ const levelSetting = "level"
 // searchSettings are the flags that decide the results of a search and are recorded with it.
 func searchSettings() []string {
 	return append([]string{
-		"space", "channels", "cells", "reductions", "strategy", "dataset", "image-size", "train-samples", "validation", "epochs", "seed",
-		"max-flops", "max-params", "min-params", "max-activation", "max-channels",
-	}, slices.Concat(recipeFlagNames(), dartsFlagNames(), oneshotFlagNames(), evolutionFlagNames())...)
+		"space", "channels", "cells", "reductions", "strategy", "dataset", "image-size", "label-column", "train-samples", "validation", "epochs", "seed",
+		"max-flops", "max-params", "min-params", "max-activation", "max-channels", "max-latency", "latency-batch",
+	}, slices.Concat(recipeFlagNames(), dartsFlagNames(), oneshotFlagNames(), evolutionFlagNames(), helpFlagNames())...)
 }
 
 func (a *app) newSearch() *cobra.Command {
@@ -103,6 +106,7 @@ With --json, standard output has one JSON object per trial, in the order of tria
 	o.addValidation(flags, true, "share of the training images that compares candidates instead of training them")
 	flags.StringVar(&o.strategyName, "strategy", "random", "search strategy")
 	complete(cmd, "strategy", strategyNames)
+	o.evaluatorFlags.add(flags)
 	flags.Var(intValue{p: &o.trials, min: 1}, "trials", "trials that the study shall have in all (default as many as the time allows)")
 	flags.Var(durationValue{&o.time}, "time", "time for everything (default "+defaultTime.String()+", or no limit with --trials)")
 	o.epochs = defaultEpochs
@@ -113,13 +117,14 @@ With --json, standard output has one JSON object per trial, in the order of tria
 	flags.Var(intValue{p: &o.finalSeeds, min: 1, max: maxFinalSeeds}, "final-seeds", "final trainings of the best, from --seed up; the test accuracy is their mean")
 	o.boundFlags.add(flags)
 	o.recipeFlags.add(cmd)
+	o.helpFlags.add(flags)
 	o.evolution.add(flags)
 	o.darts.add(flags)
 	o.oneshot.add(flags)
 	flags.Var(intValue{p: &o.threads, min: 0, max: maxThreads}, "threads", "threads of each trial (0: 1)")
 	flags.Var(intValue{p: &o.workers, min: 0, max: maxThreads}, "workers", "trials that run at the same time (0: as many as the CPUs allow)")
 	flags.StringVar(&o.studyFile, "study", "", "record the search in `FILE`, or go on with it (default a new file in the user's data folder)")
-	flags.StringVar(&o.studyName, "name", "search", "name of the study in its file")
+	flags.StringVar(&o.studyName, "name", defaultStudyName, "name of the study in its file")
 	o.top = defaultTop
 	flags.Var(intValue{p: &o.top, min: 1}, "top", "rows of the leaderboard")
 	flags.BoolVar(&o.json, "json", false, "print JSON instead of tables")
@@ -132,16 +137,21 @@ With --json, standard output has one JSON object per trial, in the order of tria
 // session is one run of a search.
 type session struct {
 	*searchOptions
-	app      *app
-	flags    *pflag.FlagSet
-	start    time.Time
-	display  *display
-	file     *study.File
-	store    study.Store
-	data     evaluator.Data
-	space    space.Space
-	strategy strategy.Strategy
-	level    kernels.Level
+	app             *app
+	flags           *pflag.FlagSet
+	start           time.Time
+	display         *display
+	file            *study.File
+	store           study.Store
+	data            evaluator.Data
+	space           space.Space
+	strategy        strategy.Strategy
+	level           kernels.Level
+	known           *tabular.Table     // nil where candidates are trained
+	recorded        study.Settings     // of a study that the search goes on with
+	latency         *evaluator.Latency // nil where none is measured
+	earlier         []study.Trial      // that the strategy is told before it begins
+	earlierSettings study.Settings     // of their study
 }
 
 // search runs a search from its flags to its report.
@@ -155,10 +165,10 @@ func (a *app) search(ctx context.Context, flags *pflag.FlagSet, o *searchOptions
 		return &usageError{err}
 	}
 	s.level = detection.Level
-	o.suit(flags, o.spaceName, s.level)
 	if err := o.check(flags); err != nil {
 		return err
 	}
+	s.suit()
 	begun := false
 	if o.studyFile != "" {
 		_, err := os.Stat(o.studyFile)
@@ -186,8 +196,15 @@ func (a *app) search(ctx context.Context, flags *pflag.FlagSet, o *searchOptions
 			return err
 		}
 	}
+	o.budget()
+	if err := s.warm(); err != nil {
+		return err
+	}
 	if s.store, err = s.file.Study(o.studyName, s.settings()); err != nil {
 		return settingsError(err)
+	}
+	if err := s.keepLatencies(); err != nil {
+		return err
 	}
 	s.display = a.newDisplay(o.quiet)
 	defer s.display.clear()
@@ -205,6 +222,31 @@ func (o *searchOptions) check(flags *pflag.FlagSet) error {
 	if err := known("strategy", o.strategyName, strategyNames()); err != nil {
 		return err
 	}
+	return nil
+}
+
+// agree finds flags that do not go together, those that are taken over from a record among them.
+func (s *session) agree() error {
+	if err := s.checkEvaluator(); err != nil {
+		return err
+	}
+	return s.helpFlags.check(s.searchOptions)
+}
+
+// suit chooses the bounds that the user leaves open.
+func (s *session) suit() {
+	if s.tabular() {
+		s.suitTable(s.flags)
+		return
+	}
+	s.boundFlags.suit(s.flags, s.spaceName, s.level)
+}
+
+// budget chooses the limits that the user leaves open.
+func (o *searchOptions) budget() {
+	if o.trials == 0 && o.time == 0 && o.tabular() {
+		o.trials = defaultComparedTrials
+	}
 	if o.trials == 0 && o.time == 0 && o.strategyName == dartsStrategy {
 		o.trials = 1 // the one that is found, however long that takes
 	}
@@ -220,7 +262,6 @@ func (o *searchOptions) check(flags *pflag.FlagSet) error {
 	if o.workers == 0 {
 		o.workers = max(runtime.GOMAXPROCS(0)/o.threads, 1)
 	}
-	return nil
 }
 
 // goOn takes over the settings of a recorded study.
@@ -230,7 +271,8 @@ func (s *session) goOn() error {
 		return err
 	}
 	if ok {
-		if err := adopt(s.flags, searchSettings(), info.Settings); err != nil {
+		s.recorded = info.Settings
+		if err := adopt(s.flags, slices.Concat(searchSettings(), tabularSettings()), info.Settings); err != nil {
 			return fmt.Errorf("study %s: %q: %w", s.file.Path(), s.studyName, err)
 		}
 		if err := s.check(s.flags); err != nil {
@@ -252,10 +294,13 @@ func (s *session) settings() study.Settings {
 	if s.strategyName != oneshotStrategy {
 		maps.DeleteFunc(settings, func(name, _ string) bool { return isOneshotFlag(name) })
 	}
-	if s.strategyName != "evolution" {
+	if s.strategyName != evolutionStrategy {
 		maps.DeleteFunc(settings, func(name, _ string) bool { return slices.Contains(evolutionFlagNames(), name) })
 	}
 	settings[levelSetting] = s.level.String()
+	if s.tabular() {
+		s.tableSettings(settings)
+	}
 	if d := s.spaceDigest(); d != "" {
 		settings[spaceSetting] = d
 	}
@@ -272,12 +317,24 @@ func settingsError(err error) error {
 		if d.Name == levelSetting && d.Recorded != "" {
 			err = fmt.Errorf("%w; kernels of another level round differently: go on with %s=%s, on a machine that has it", err, kernels.LevelVariable, d.Recorded)
 		}
+		if d.Name == digestSetting && d.Recorded != "" && d.Given != "" {
+			err = fmt.Errorf("%w; the file given with --table holds another table than the one that the study was made with", err)
+		}
 	}
 	return &usageError{err}
 }
 
 // prepare reads the data set and makes space and strategy.
 func (s *session) prepare() (err error) {
+	if err := s.agree(); err != nil {
+		return err
+	}
+	if s.tabular() {
+		if err := s.openTable(); err != nil {
+			return err
+		}
+		return s.newStrategy()
+	}
 	var task space.Task
 	if s.data, task, err = s.open(); err != nil {
 		return err
@@ -285,7 +342,7 @@ func (s *session) prepare() (err error) {
 	if err := checkRecipe(s.recipe, task); err != nil {
 		return err
 	}
-	if s.space, err = s.openSpace(task, s.constraints()); err != nil {
+	if s.space, err = s.timedSpace(task, s.constraints()); err != nil {
 		return err
 	}
 	if s.strategyName == dartsStrategy {
@@ -294,6 +351,11 @@ func (s *session) prepare() (err error) {
 	if s.strategyName == oneshotStrategy {
 		return s.checkOneshot()
 	}
+	return s.newStrategy()
+}
+
+// newStrategy makes a strategy that is asked and told.
+func (s *session) newStrategy() (err error) {
 	if s.strategy, err = strategy.New(s.strategyName, strategy.Options{Space: s.space, Seed: s.seed, Evolution: s.evolution.options()}); err != nil {
 		return &usageError{err}
 	}
@@ -327,6 +389,9 @@ func (s *session) run(ctx context.Context) error {
 		return err
 	}
 	s.announce(len(recorded))
+	if err := s.tellEarlier(); err != nil {
+		return err
+	}
 	if s.strategyName == dartsStrategy {
 		if err := s.relax(ctx); err != nil {
 			return err
@@ -337,19 +402,20 @@ func (s *session) run(ctx context.Context) error {
 			return err
 		}
 	}
-	e, err := evaluator.New(evaluator.Options{
-		Space: s.space, Data: s.data, Recipe: s.recipe, Workers: s.workers, Threads: s.threads,
-		MaxMemory: trainingMemory(s.workers),
-		Labels:    s.cpu != "",
-	})
+	measure, train, err := s.newEvaluator()
 	if err != nil {
 		return err
 	}
-	defer e.Close()
+	if train != nil {
+		defer train.Close()
+	}
 
+	if s.latency != nil {
+		measure = s.latency.Evaluator(measure)
+	}
 	options := study.Options{
-		Strategy: s.strategy, Space: s.space, Evaluator: e, Store: s.store,
-		Epochs: s.epochs, Seed: s.seed, Trials: s.trials, Workers: s.workers,
+		Strategy: s.strategy, Space: s.space, Evaluator: measure, Store: s.store,
+		Epochs: s.epochs, Seed: s.seed, Trials: s.trials, Workers: s.workers, Pruner: s.pruner(),
 	}
 	if s.time > 0 {
 		options.Time = max(s.time-time.Since(s.start), time.Millisecond)
@@ -357,6 +423,7 @@ func (s *session) run(ctx context.Context) error {
 	}
 	out := newTrialStream(s.app.stdout, s.json)
 	w := newWatch(s.display, options, recorded)
+	w.score, w.looked = scoreName(s.settings()), s.tabular()
 	options.Observer = func(event study.Event) {
 		w.observe(event)
 		if event.Kind == study.TrialEnded && event.Trial.State != study.Stopped {
@@ -377,8 +444,11 @@ func (s *session) run(ctx context.Context) error {
 	}
 	out.flush()
 	r := report{session: s, outcome: outcome}
-	if runErr == nil && outcome.Best != nil && s.finalEpochs > 0 {
-		r.final, runErr = s.validate(ctx, e, outcome.Best)
+	if err := r.complete(); err != nil && runErr == nil {
+		runErr = err
+	}
+	if runErr == nil && outcome.Best != nil && s.finalEpochs > 0 && train != nil {
+		r.final, runErr = s.validate(ctx, train, outcome.Best)
 		interrupted = runErr != nil && ctx.Err() != nil
 	}
 	if interrupted {
@@ -393,6 +463,20 @@ func (s *session) run(ctx context.Context) error {
 	return trainingError(runErr)
 }
 
+// newEvaluator returns what measures the candidates; train is nil where none is trained.
+func (s *session) newEvaluator() (measure study.Evaluator, train *evaluator.Evaluator, err error) {
+	if s.tabular() {
+		measure, err = s.lookUp()
+		return measure, nil, err
+	}
+	train, err = evaluator.New(evaluator.Options{
+		Space: s.space, Data: s.data, Recipe: s.recipe, Workers: s.workers, Threads: s.threads,
+		MaxMemory: trainingMemory(s.workers),
+		Labels:    s.cpu != "",
+	})
+	return train, train, err
+}
+
 // noResult says why a search that came to its end has no best architecture; nil if there was
 // nothing to try.
 func noResult(o *study.Outcome) error {
@@ -405,28 +489,6 @@ func noResult(o *study.Outcome) error {
 		return errors.New("no trial is complete: the time is too short for one")
 	}
 	return nil
-}
-
-// announce says on standard error what is about to happen.
-func (s *session) announce(recorded int) {
-	budget := ""
-	if s.trials > 0 {
-		budget = plural(s.trials, "trial") + " in all"
-	}
-	if s.time > 0 {
-		if budget != "" {
-			budget += " or "
-		}
-		budget += formatTime(s.time)
-	}
-	s.display.line("search: space %s, strategy %s, data set %s (%d images to train, %d to compare), %s, %s of %s, %s kernels",
-		s.space.Name(), s.strategyName, s.datasetName, s.data.Train.Len(), s.data.Validation.Len(), budget, plural(s.workers, "worker"), plural(s.threads, "thread"), s.level)
-	switch {
-	case recorded > 0:
-		s.display.line("study: %s, name %q, goes on after %s", s.file.Path(), s.studyName, plural(recorded, "trial"))
-	default:
-		s.display.line("study: %s, name %q", s.file.Path(), s.studyName)
-	}
 }
 
 // goOnCommand is the command that goes on with the study.
@@ -449,7 +511,7 @@ func (s *session) goOnCommand(stop study.Stop) string {
 // trainCommand is the command that repeats the final training of an architecture.
 func (s *session) trainCommand(genome string, epochs int) string {
 	args := []string{"train", "--arch", genome, "--epochs", fmt.Sprint(epochs), "--validation", "0", "--test"}
-	names := append([]string{"space", "channels", "cells", "reductions", "dataset", "data-dir", "image-size", "train-samples", "seed"}, recipeFlagNames()...)
+	names := append([]string{"space", "channels", "cells", "reductions", "dataset", "data-dir", "image-size", "label-column", "train-samples", "seed"}, recipeFlagNames()...)
 	args = append(args, flagsNotDefault(s.flags, names...)...)
 	return program(os.Args[0], currentBuild()) + " " + command(args...)
 }

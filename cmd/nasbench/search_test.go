@@ -345,8 +345,12 @@ func TestASpaceFromAFile(t *testing.T) {
 		t.Errorf("no architecture of the file in\n%s", r.stdout)
 	}
 	succeed(t, "train", "--space", file, "--arch", "conv(channels=4), skip", "--epochs", "1", "--train-samples", "100", "--quiet")
+	model := filepath.Join(dir, "model.safetensors")
+	succeed(t, "train", "--space", file, "--arch", "conv(channels=2)", "--epochs", "1", "--train-samples", "100", "--quiet", "--out", model)
+	succeed(t, "train", "--resume", model, "--quiet")
 	write(strings.Replace(text, "[2, 4]", "[2, 8]", 1))
 	wantOneLine(t, nasbench(t, nil, args...), exitUsage, "space-digest was ")
+	wantOneLine(t, nasbench(t, nil, "train", "--resume", model, "--quiet"), exitUsage, "model.safetensors was made with other contents of "+file)
 	write(strings.Replace(text, "[2, 4]", "[2, x]", 1))
 	wantOneLine(t, nasbench(t, nil, args[:3]...), exitUsage, `mine.yaml:5: conv: channels: want a whole number, not "x"`)
 	wantOneLine(t, nasbench(t, nil, "search", "--space", filepath.Join(dir, "none.yaml")), exitUsage, "--space: ")

@@ -8,6 +8,9 @@ import (
 	"github.com/nasbench-go/nasbench/nas/strategy"
 )
 
+// evolutionStrategy is the strategy that they are for.
+const evolutionStrategy = "evolution"
+
 // evolutionFlags are the options of the strategy evolution.
 type evolutionFlags struct {
 	population, tournament, round int

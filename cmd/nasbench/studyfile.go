@@ -22,11 +22,10 @@ func openStudyFile(path string, now time.Time) (*study.File, error) {
 		return study.OpenFile(path, study.FileOptions{})
 	}
 	const advice = "name a study file with --study"
-	user := dataset.UserDir()
-	if user == "" {
-		return nil, errors.New("the environment names no home folder to keep the study in; " + advice)
+	folder, err := studyFolder()
+	if err != nil {
+		return nil, fmt.Errorf("%w; %s", err, advice)
 	}
-	folder := filepath.Join(user, "studies")
 	if err := os.MkdirAll(folder, 0o777); err != nil {
 		return nil, fmt.Errorf("the study cannot be kept: %w; %s", err, advice)
 	}
@@ -49,6 +48,18 @@ func openStudyFile(path string, now time.Time) (*study.File, error) {
 		}
 		return study.OpenFile(path, study.FileOptions{})
 	}
+}
+
+// defaultStudyName is the name of a study that is given none.
+const defaultStudyName = "search"
+
+// studyFolder is where studies are recorded that are given no file.
+func studyFolder() (string, error) {
+	user := dataset.UserDir()
+	if user == "" {
+		return "", errors.New("the environment names no home folder to keep studies in")
+	}
+	return filepath.Join(user, "studies"), nil
 }
 
 // recordedStudy returns what a file has on the study of a name; ok is false if it has none.
@@ -82,7 +93,7 @@ func adopt(flags *pflag.FlagSet, names []string, settings map[string]string) err
 
 // laterFlags came after studies had been recorded. They are settings only where they differ from their default, so
 // that those studies can be gone on with.
-var laterFlags = [...]string{"channels", "cells", "reductions", "schedule", "optimizer", "ema"}
+var laterFlags = [...]string{"channels", "cells", "reductions", "schedule", "optimizer", "ema", "max-latency", "latency-batch", "label-column", "warm-start", "warm-start-name", "prune"}
 
 // settingsOf returns the values of the flags in names, without laterFlags that have their default.
 func settingsOf(flags *pflag.FlagSet, names []string) map[string]string {

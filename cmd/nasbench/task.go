@@ -163,6 +163,7 @@ func checkRecipe(r evaluator.Recipe, task space.Task) error {
 type boundFlags struct {
 	flops, params, minParams, activation int64
 	channels                             int
+	latencyFlags
 }
 
 func (b *boundFlags) add(flags *pflag.FlagSet) {
@@ -173,6 +174,7 @@ func (b *boundFlags) add(flags *pflag.FlagSet) {
 	flags.Var(sizeValue{&b.minParams}, "min-params", "fewest parameters of an architecture; likewise, but none if another bound is given")
 	flags.Var(sizeValue{&b.activation}, "max-activation", "most bytes of activations of an architecture, for one image forward; likewise")
 	flags.Var(intValue{p: &b.channels, min: 1}, "max-channels", "most channels of any map")
+	b.latencyFlags.add(flags)
 }
 
 // suit chooses the bounds that the user leaves open: wider ones for faster kernels, and no lower one
@@ -201,7 +203,7 @@ func (b *boundFlags) suit(flags *pflag.FlagSet, spaceName string, level kernels.
 		return
 	}
 	b.minParams *= factor
-	for _, name := range []string{"max-flops", "max-params", "max-activation", "max-channels"} {
+	for _, name := range []string{"max-flops", "max-params", "max-activation", "max-channels", "max-latency"} {
 		if flags.Changed(name) {
 			b.minParams = 0
 		}
@@ -216,7 +218,7 @@ func (b *boundFlags) constraints() space.Constraints {
 func trainingError(err error) error {
 	var sample *space.SampleError
 	if errors.As(err, &sample) {
-		return fmt.Errorf("%w; allow more with --max-flops, --max-params, --min-params, --max-activation or --max-channels", err)
+		return fmt.Errorf("%w; allow more with --max-flops, --max-params, --min-params, --max-activation, --max-channels or --max-latency", err)
 	}
 	return err
 }

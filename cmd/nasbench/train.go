@@ -32,6 +32,7 @@ type trainOptions struct {
 	threads     int
 	test        bool
 	out, resume string
+	spaceWas    string // digest in the checkpoint to go on with; "" if it has none
 	json, quiet bool
 }
 
@@ -40,7 +41,7 @@ const defaultTrainEpochs = 10
 // trainSettings are the flags that decide the bits of a training. A checkpoint records them.
 func trainSettings() []string {
 	return append([]string{
-		"arch", "space", "channels", "cells", "reductions", "dataset", "image-size", "train-samples", "validation", "epochs", "seed",
+		"arch", "space", "channels", "cells", "reductions", "dataset", "image-size", "label-column", "train-samples", "validation", "epochs", "seed",
 	}, recipeFlagNames()...)
 }
 
@@ -143,6 +144,9 @@ func (a *app) train(ctx context.Context, flags *pflag.FlagSet, o *trainOptions) 
 	if err != nil {
 		return usagef("--arch: %w", err)
 	}
+	if was, is := o.spaceWas, o.spaceDigest(); was != "" && was != is {
+		return usagef("--resume: %s was made with other contents of %s (%s was %s, now %s)", o.resume, o.spaceName, spaceSetting, was, is)
+	}
 	o.arch = genome.String()
 	t := &training{trainOptions: o, app: a, flags: flags, data: data, genome: genome, start: time.Now()}
 	if t.cost, err = s.Cost(genome); err != nil {
@@ -180,6 +184,7 @@ func (o *trainOptions) adoptCheckpoint(flags *pflag.FlagSet) error {
 	if err != nil {
 		return fmt.Errorf("--resume: %w", err)
 	}
+	o.spaceWas = f.Metadata["note."+spaceSetting]
 	recorded := study.Settings{}
 	for _, name := range trainSettings() {
 		value, ok := f.Metadata["note."+name]
@@ -251,6 +256,9 @@ func (t *training) run(ctx context.Context, s space.Space) error {
 		Progress: w.step, Report: r.epoch,
 	}
 	o.Notes["arch"] = t.arch
+	if d := t.spaceDigest(); d != "" {
+		o.Notes[spaceSetting] = d
+	}
 	if t.test {
 		o.Test = t.data.Test
 	}

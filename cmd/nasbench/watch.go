@@ -22,10 +22,13 @@ type watch struct {
 	trained int                 // images, of trials that have ended
 	rate    meter
 	first   int // trials on record at the start
+
+	score  string // what trials are ranked by
+	looked bool   // whether that is in a table
 }
 
 func newWatch(d *display, o study.Options, recorded []study.Trial) *watch {
-	w := &watch{display: d, start: time.Now(), trials: o.Trials, time: o.Time, epochs: o.Epochs, running: map[int]*study.Step{}}
+	w := &watch{display: d, start: time.Now(), trials: o.Trials, time: o.Time, epochs: o.Epochs, running: map[int]*study.Step{}, score: "accuracy"}
 	w.done, w.first = len(recorded), len(recorded)
 	if board := study.Leaderboard(recorded, 1); len(board) > 0 {
 		w.best = &board[0]
@@ -79,11 +82,17 @@ func (w *watch) trialLine(t study.Trial, best bool) string {
 	case t.Metrics == nil:
 		fmt.Fprintf(&b, "%s: %s", t.State, t.Reason)
 	default:
-		fmt.Fprintf(&b, "accuracy %.4f, %s parameters, %s FLOPs", t.Metrics.ValAccuracy, formatCount(t.Metrics.Params), formatCount(t.Metrics.FLOPs))
+		fmt.Fprintf(&b, "%s %s, %s parameters, %s FLOPs", w.score, formatScore(t.Metrics.ValAccuracy, w.looked), formatCount(t.Metrics.Params), formatCount(t.Metrics.FLOPs))
+		if ms, ok := latencyOf(t); ok {
+			fmt.Fprintf(&b, ", latency %s", formatLatency(ms))
+		}
+	}
+	if t.State == study.Pruned {
+		fmt.Fprintf(&b, ", pruned after %s", plural(t.Metrics.Epochs, "epoch"))
 	}
 	if t.ReusedFrom != nil {
 		fmt.Fprintf(&b, ", the network of trial %d", *t.ReusedFrom)
-	} else {
+	} else if !w.looked {
 		fmt.Fprintf(&b, ", %.1fs", t.Timing.Seconds)
 		if t.Timing.ImagesPerSecond > 0 {
 			fmt.Fprintf(&b, ", %.0f images/s", t.Timing.ImagesPerSecond)
@@ -139,7 +148,7 @@ func (w *watch) text(e study.Event) string {
 		fmt.Fprintf(&b, ", %.0f images/s", r)
 	}
 	if w.best != nil {
-		fmt.Fprintf(&b, ", best %.4f", w.best.Metrics.ValAccuracy)
+		fmt.Fprintf(&b, ", best %s", formatScore(w.best.Metrics.ValAccuracy, w.looked))
 	}
 	if left, ok := w.left(); ok {
 		fmt.Fprintf(&b, ", %s left", formatTime(left))
@@ -161,4 +170,30 @@ func (w *watch) left() (time.Duration, bool) {
 		}
 	}
 	return max(left, 0), known
+}
+
+// announce says on standard error what is about to happen.
+func (s *session) announce(recorded int) {
+	budget := ""
+	if s.trials > 0 {
+		budget = plural(s.trials, "trial") + " in all"
+	}
+	if s.time > 0 {
+		if budget != "" {
+			budget += " or "
+		}
+		budget += formatTime(s.time)
+	}
+	if s.tabular() {
+		s.display.line("search: space %s, strategy %s, %s of %s (%s), %s", s.space.Name(), s.strategyName, s.metric, s.table, plural(s.known.Rows(), "genome"), budget)
+	} else {
+		s.display.line("search: space %s, strategy %s, data set %s (%d images to train, %d to compare), %s, %s of %s, %s kernels",
+			s.space.Name(), s.strategyName, s.datasetName, s.data.Train.Len(), s.data.Validation.Len(), budget, plural(s.workers, "worker"), plural(s.threads, "thread"), s.level)
+	}
+	switch {
+	case recorded > 0:
+		s.display.line("study: %s, name %q, goes on after %s", s.file.Path(), s.studyName, plural(recorded, "trial"))
+	default:
+		s.display.line("study: %s, name %q", s.file.Path(), s.studyName)
+	}
 }

@@ -111,7 +111,7 @@ func mustSearch(t testing.TB, o Options) *Result {
 }
 
 func TestSearchWorksInEverySpaceOfCells(t *testing.T) {
-	for _, name := range []string{"seed-cell", "darts", "mine"} {
+	for _, name := range []string{"seed-cell", "darts", "nb201", "mine"} {
 		for variant, change := range map[string]func(*Options){
 			"first order":      func(*Options) {},
 			"second order":     func(o *Options) { o.SecondOrder = true },
@@ -148,7 +148,7 @@ func TestSearchWorksInEverySpaceOfCells(t *testing.T) {
 }
 
 func TestSearchIsTheSameForAnyNumberOfThreads(t *testing.T) {
-	for _, name := range []string{"seed-cell", "mine"} {
+	for _, name := range []string{"seed-cell", "nb201", "mine"} {
 		var want *Result
 		for _, n := range []int{1, 2, 3} {
 			threads := kernels.NewThreads(n)
@@ -431,13 +431,16 @@ func TestDiscretizeKeepsTheStrongestEdges(t *testing.T) {
 	}
 	for _, c := range []struct {
 		limit int
+		none  bool // genomes may have the operation none
 		want  []int
 		skips int
 	}{
-		{-1, []int{1, 1, 1, 2, -1}, 3},
-		{2, []int{2, 1, 1, 2, -1}, 2}, // the weakest skip connection gives way
-		{0, []int{2, 1, 2, 2, -1}, 1}, // a third of four edges
+		{-1, false, []int{1, 1, 1, 2, -1}, 3},
+		{2, false, []int{2, 1, 1, 2, -1}, 2}, // the weakest skip connection gives way
+		{0, false, []int{2, 1, 2, 2, -1}, 1}, // a third of four edges
+		{-1, true, []int{0, 1, -1, 2, 0}, 1},
 	} {
+		r.NoneKept = c.none
 		got, skips := discretize(r, shares, c.limit)
 		if !reflect.DeepEqual(got, c.want) || skips != c.skips {
 			t.Errorf("at most %d skip connections: %v with %d, want %v with %d", c.limit, got, skips, c.want, c.skips)

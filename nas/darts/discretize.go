@@ -28,7 +28,8 @@ func shares(r *space.Relaxation, alphas, betas [][]float32, coldness float64) []
 }
 
 // discretize chooses an operation for each edge, or -1 where the edge goes: each node keeps its strongest edges, the
-// strength of an edge being the share of its strongest operation other than none (section 2.4 of the paper). Of the edges
+// strength of an edge being the share of its strongest operation, other than none (section 2.4 of the paper) unless genomes of the
+// space may have it. Of the edges
 // of one kind of cell, at most maxSkips keep a skip connection; the weakest take their next operation instead.
 func discretize(r *space.Relaxation, shares [][]float64, maxSkips int) (choices []int, skips int) {
 	barred := make([]bool, r.Edges()) // from the skip connection
@@ -82,7 +83,7 @@ func strongest(r *space.Relaxation, n space.RelaxedNode, shares [][]float64, bar
 	for e := range n.From {
 		order[e], choices[e] = e, -1
 		for op, share := range shares[e] {
-			if op == r.None || op == r.Skip && barred[e] {
+			if op == r.None && !r.NoneKept || op == r.Skip && barred[e] {
 				continue
 			}
 			if choices[e] < 0 || share > shares[e][choices[e]] {

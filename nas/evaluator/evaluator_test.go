@@ -196,6 +196,23 @@ func TestNetworksThatCannotBeTrainedFail(t *testing.T) {
 	}
 }
 
+// broken is a space of a user's own with a mistake in it.
+type broken struct{ space.Space }
+
+func (broken) Build(_ space.Genome, s layers.Scope) (layers.Module, error) {
+	return layers.NewConv2D(s.Sub("conv"), 3, 4, 3, layers.ConvOptions{Groups: 2}), nil
+}
+
+func TestNetworksThatCannotBeMadeFail(t *testing.T) {
+	o, _ := options(t)
+	o.Space = broken{o.Space}
+	e := mustNew(t, o)
+	_, err := e.Evaluate(t.Context(), job(genome(t, o, `fc(64), fc(64), fc(64)`), 1), func(study.Point) error { return nil })
+	if failure, ok := errors.AsType[*study.Failure](err); !ok || !strings.Contains(failure.Reason, `cannot be built: layers: "conv": convolution: 3 and 4 channels do not divide into 2 groups`) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestDivergenceIsNamed(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
 	for _, c := range []struct {

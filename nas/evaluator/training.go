@@ -83,7 +83,11 @@ func NewTraining(o TrainingOptions) (*Training, error) {
 		return nil, fail("cost: %v", err)
 	}
 	store := layers.NewStore(stream.Seed(o.Seed, "weights"))
-	module, err := o.Space.Build(o.Genome, store.Root())
+	var module layers.Module
+	err = autograd.Build(func() (err error) { // a space of a user's own may ask for what cannot be made
+		module, err = o.Space.Build(o.Genome, store.Root())
+		return err
+	})
 	if err != nil {
 		return nil, fail("cannot be built: %v", err)
 	}

@@ -32,7 +32,7 @@ type Constraints struct {
 	MaxLatency time.Duration
 	// Latency measures a genome, typically by building it and running it on this machine. It
 	// must be safe for concurrent use if the space is. It is called once for each Check: a
-	// search that wants the same answer twice, or a fast one, lets it remember.
+	// search that wants the same answer twice, or a fast one, lets it remember, as evaluator.Latency does.
 	Latency func(Genome) (time.Duration, error)
 }
 

@@ -11,8 +11,8 @@
 //   - operation: what a layer computes, such as conv3x3, with a parameter such as its
 //     output channels;
 //   - connection: how the output of an operation joins what came before it;
-//   - key: a string that is equal for two genomes exactly if they build the same network,
-//     so that a search never trains one network twice;
+//   - key: a string that is equal for two genomes exactly if they build the same network (in nb201, one of the same published
+//     class), so that a search never trains one network twice;
 //   - reason: the words in which [Space.Check] says why a genome is not allowed; its error is a
 //     *[Violation].
 //

@@ -175,6 +175,15 @@ func newNB201(t Task, c Constraints, s Size) (Space, error) {
 	if err != nil {
 		return nil, err
 	}
+	n, err := newSizedNB201(t, c, s)
+	if err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// newSizedNB201 makes the space with networks of a size that is complete.
+func newSizedNB201(t Task, c Constraints, s Size) (*nb201, error) {
 	if s.Cells%nb201Stages != 0 {
 		return nil, fmt.Errorf("space nb201: %d cells cannot be divided among %d stages", s.Cells, nb201Stages)
 	}
@@ -242,9 +251,12 @@ func (s *nb201) Build(g Genome, scope layers.Scope) (layers.Module, error) {
 }
 
 // Key returns the same for cells that are isomorphic as the paper counts them, which makes 6,466 classes of 15,625 cells: a node is the
-// sorted sum of its terms, a skip_connect is what it passes on, and none, like any operation on what is nothing but none, is zero. Cells
-// of one class compute the same functions. They may differ in what leads to nothing but none, and in
-// whether two equal convolutions of one state have weights in common; the paper does not tell these apart.
+// sorted sum of its terms, a skip_connect is what it passes on, and none, like any operation on what is nothing but none, is zero.
+//
+// Such a class is coarser than "the same network": cells of 578 classes differ in their numbers of parameters. In 148 of these it is by
+// convolutions that the output does not depend on, or whose input is zero, which are built and counted as in the published networks but
+// change nothing. In the other 430 it is by whether two nodes that take the same convolution of one state have its weights
+// in common or each their own, which the paper does not tell apart. A search that trains one cell of a class takes its result for all.
 func (s *nb201) Key(g Genome) string {
 	h, err := s.own(g)
 	if err != nil {

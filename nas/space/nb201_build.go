@@ -3,7 +3,7 @@ package space
 var nb201EdgeNames = [nb201Edges]string{"edge0-1", "edge0-2", "edge1-2", "edge0-3", "edge1-3", "edge2-3"}
 
 // write adds the genome to an empty network. The parameters of the cells, counted over all stages, are below "cells.0.edge0-1" and so on, those of
-// the blocks between stages below "reductions.0".
+// the blocks between stages below "reductions.0". No genome stands for the mixture of all.
 func (s *nb201) write(n *network, g *NB201Genome) *network {
 	channels := s.size.Channels
 	var x ref
@@ -16,7 +16,13 @@ func (s *nb201) write(n *network, g *NB201Genome) *network {
 		n.within("cells", func() {
 			perStage := s.size.Cells / nb201Stages
 			for i := range perStage {
-				n.each(stage*perStage+i, func() { x = n.nb201Cell(g, x) })
+				n.each(stage*perStage+i, func() {
+					if g == nil {
+						x = n.relaxedNB201Cell(x)
+					} else {
+						x = n.nb201Cell(g, x)
+					}
+				})
 			}
 		})
 	}

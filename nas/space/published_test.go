@@ -245,3 +245,70 @@ func TestMacroKeysMergeWhereIdentitiesStand(t *testing.T) {
 		}
 	}
 }
+
+// live counts the convolutions of a cell by kernel that the output depends on and that depend on the input: [1x1, 3x3].
+func (g *NB201Genome) live() (convolutions [2]int) {
+	var fed, used [nb201Nodes + 1]bool
+	fed[0], used[nb201Nodes] = true, true
+	each := func(visit func(op nb201Op, from, to int)) {
+		edge := 0
+		for to := 1; to <= nb201Nodes; to++ {
+			for from := range to {
+				visit(g.ops[edge], from, to)
+				edge++
+			}
+		}
+	}
+	for range nb201Nodes { // long enough for any path
+		each(func(op nb201Op, from, to int) {
+			if op != nb201None {
+				fed[to] = fed[to] || fed[from]
+				used[from] = used[from] || used[to]
+			}
+		})
+	}
+	each(func(op nb201Op, from, to int) {
+		if fed[from] && used[to] && op == nb201Conv1 {
+			convolutions[0]++
+		}
+		if fed[from] && used[to] && op == nb201Conv3 {
+			convolutions[1]++
+		}
+	})
+	return convolutions
+}
+
+// TestNB201ClassesAreCoarserThanNetworks counts what the documentation of Key says about cells of one class.
+func TestNB201ClassesAreCoarserThanNetworks(t *testing.T) {
+	s, err := New("nb201", Task{28, 28, 1, 10}, Constraints{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	params, live := map[string]map[int64]bool{}, map[string]map[[2]int]bool{}
+	n, _ := s.(Countable).Count()
+	for i := range n {
+		g, _ := s.(Countable).At(i)
+		cost, err := s.Cost(g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, h := s.Key(g), g.(NB201Genome)
+		if params[key] == nil {
+			params[key], live[key] = map[int64]bool{}, map[[2]int]bool{}
+		}
+		params[key][cost.Params] = true
+		live[key][h.live()] = true
+	}
+	unlike, shared := 0, 0
+	for key := range params {
+		if len(params[key]) > 1 {
+			unlike++
+		}
+		if len(live[key]) > 1 {
+			shared++
+		}
+	}
+	if unlike != 578 || shared != 430 {
+		t.Errorf("%d classes of cells with different numbers of parameters, %d of them in what is live; the documentation says 578 and 430", unlike, shared)
+	}
+}

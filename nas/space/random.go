@@ -6,11 +6,12 @@ import (
 )
 
 // Bounds on the attempts of one draw. An acceptance of one in ten thousand is found within
-// maxTries with near certainty. Measuring latency takes milliseconds, so there a draw gives up
-// earlier.
+// maxTries with near certainty. Measuring latency takes tens of milliseconds, so a draw gives up after maxMeasured that were
+// measured and too slow, which one acceptance in fifty survives with near certainty. It is a number and not a time, so that the same
+// latencies give the same draws.
 const (
 	maxTries    = 200_000
-	maxMeasured = 200
+	maxMeasured = 400
 )
 
 // SampleError says that too few genomes of a space meet the constraints for one to be drawn at
@@ -23,6 +24,10 @@ type SampleError struct {
 
 // Error names the number of tries and the most frequent reason.
 func (e *SampleError) Error() string {
+	if e.Reason.Constraint == LatencyConstraint {
+		return fmt.Sprintf("none of %s random genomes meets the constraints; %.0f of them meet all others and are too slow, for example: %v",
+			digits(int64(e.Tries)), float64(e.Tries)*e.Share, e.Reason)
+	}
 	return fmt.Sprintf("none of %s random genomes meets the constraints; the most frequent reason (%.0f%%) is %v, for example: %v",
 		digits(int64(e.Tries)), 100*e.Share, e.Reason.Constraint, e.Reason)
 }
@@ -53,10 +58,13 @@ func sample(c *Constraints, draw func() facts, genome func() Genome) (Genome, er
 		refused[v.Constraint]++
 		last[v.Constraint] = v
 	}
-	most := Constraint(0)
-	for i, n := range refused {
-		if n > refused[most] {
-			most = Constraint(i)
+	most := LatencyConstraint
+	if measured < maxMeasured {
+		most = 0
+		for i, n := range refused {
+			if n > refused[most] {
+				most = Constraint(i)
+			}
 		}
 	}
 	return nil, &SampleError{Tries: try, Share: float64(refused[most]) / float64(try), Reason: &last[most]}

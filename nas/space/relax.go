@@ -27,6 +27,8 @@ type Relaxation struct {
 	// index of the identity is Skip, or negative if there is none.
 	Operations []string
 	None, Skip int
+	// NoneKept says that a genome may have the operation that gives zero. Otherwise it exists in the mixture alone.
+	NoneKept bool
 	// Size of the network.
 	Size Size
 

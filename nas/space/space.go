@@ -37,7 +37,8 @@ type Space interface {
 	// reason.
 	Check(g Genome) error
 	// Key returns the same short string for two genomes exactly if they build the same network
-	// for the space's task. Keys of different spaces or tasks are not comparable.
+	// for the space's task; or networks of the same class, where a space goes by published classes of networks that it takes for equal
+	// and its documentation says so, as nb201 does. Keys of different spaces or tasks are not comparable.
 	Key(g Genome) string
 	// Cost returns the exact cost of the network, whether the constraints allow it or not.
 	Cost(g Genome) (Cost, error)

@@ -311,23 +311,11 @@ func (e *Evolution) judge(r Result) (individual, error) {
 		}
 		i.fitness -= e.o.Penalty * params / 1e6
 	}
-	for j, name := range e.o.Pareto {
-		bare, smaller := strings.CutPrefix(name, "-")
-		v, ok := r.Metrics[bare]
-		if bare == "score" {
-			v, ok = r.Score, true
-		}
-		if !ok {
-			return i, fmt.Errorf("strategy evolution: pareto: trial %d has no metric %q; it has score, %s", r.Trial, bare, strings.Join(sortedNames(r.Metrics), ", "))
-		}
-		if smaller {
-			v = -v
-		}
-		if math.IsNaN(v) {
-			v = math.Inf(-1)
-		}
-		i.values[j] = v
+	values, err := aims(r, e.o.Pareto)
+	if err != nil {
+		return i, fmt.Errorf("strategy evolution: %w", err)
 	}
+	copy(i.values, values)
 	return i, nil
 }
 

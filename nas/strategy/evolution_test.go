@@ -2,6 +2,7 @@ package strategy
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,6 +100,24 @@ func TestNonDominatedSort(t *testing.T) {
 	kept := survivors(all, 5)
 	if len(kept) != 5 || kept[4].rank != 1 {
 		t.Errorf("five survivors: %+v", kept)
+	}
+}
+
+// TestFrontIsWhatNoneDominates leaves out failures, and keeps equals.
+func TestFrontIsWhatNoneDominates(t *testing.T) {
+	of := func(score, params float64) Result {
+		return Result{Score: score, Metrics: map[string]float64{"params": params}}
+	}
+	results := []Result{of(0.9, 50), of(0.8, 60), {Failed: true}, of(0.7, 10), of(0.9, 50), of(0.95, 90), of(0.6, 10), of(math.NaN(), 1)}
+	got, err := Front(results, []string{"score", "-params"})
+	if want := []int{0, 3, 4, 5, 7}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("front %v, %v; want %v", got, err, want)
+	}
+	if got, err := Front(results[2:3], []string{"score", "-params"}); err != nil || got != nil {
+		t.Errorf("front of failures: %v, %v", got, err)
+	}
+	if _, err := Front(results, []string{"score", "-flops"}); err == nil || !strings.Contains(err.Error(), `trial 0 has no metric "flops"; it has score, params`) {
+		t.Errorf("front of an unknown metric: %v", err)
 	}
 }
 

@@ -2,9 +2,11 @@ package strategy
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
+	"strings"
 )
 
 // survivors ranks a population by fronts and crowding and returns its best n (Deb et al. 2002, section III-C).
@@ -96,6 +98,55 @@ func crowd(front []individual) {
 			front[order[i]].crowding += (front[order[i+1]].values[m] - front[order[i-1]].values[m]) / span
 		}
 	}
+}
+
+// aims returns the values of a result by the names of [EvolutionOptions] Pareto, each the larger the better.
+func aims(r Result, pareto []string) ([]float64, error) {
+	values := make([]float64, len(pareto))
+	for j, name := range pareto {
+		bare, smaller := strings.CutPrefix(name, "-")
+		v, ok := r.Metrics[bare]
+		if bare == "score" {
+			v, ok = r.Score, true
+		}
+		if !ok {
+			return nil, fmt.Errorf("pareto: trial %d has no metric %q; it has score, %s", r.Trial, bare, strings.Join(sortedNames(r.Metrics), ", "))
+		}
+		if smaller {
+			v = -v
+		}
+		if math.IsNaN(v) {
+			v = math.Inf(-1)
+		}
+		values[j] = v
+	}
+	return values, nil
+}
+
+// Front returns the indices of the results that no other one dominates, in order: the first front of NSGA-II over metrics named as in
+// [EvolutionOptions] Pareto. Results that failed are left out. It fails if a result lacks one of the metrics.
+func Front(results []Result, pareto []string) ([]int, error) {
+	var all []individual
+	var index []int
+	for i, r := range results {
+		if r.Failed {
+			continue
+		}
+		values, err := aims(r, pareto)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, individual{values: values})
+		index = append(index, i)
+	}
+	if len(all) == 0 {
+		return nil, nil
+	}
+	first := fronts(all)[0]
+	for i, member := range first {
+		first[i] = index[member]
+	}
+	return first, nil
 }
 
 func sortedNames(metrics map[string]float64) []string { return slices.Sorted(maps.Keys(metrics)) }

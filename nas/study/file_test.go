@@ -300,3 +300,51 @@ func TestAFullDiskIsAnErrorAndLosesNothing(t *testing.T) {
 		t.Errorf("%v: %d trials after reopening", err, len(trials))
 	}
 }
+
+func TestMeasurementsLastBesideTheTrials(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	for pass := range 2 {
+		f, err := OpenFile(path, FileOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Measurements("none", "latency"); err == nil {
+			t.Error("a study that is not there has measurements")
+		}
+		for _, name := range []string{"one", "two"} {
+			if _, err := f.Study(name, Settings{"a": "b"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		of := func(study, what string) *Measurements {
+			m, err := f.Measurements(study, what)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return m
+		}
+		m := of("one", "latency")
+		if pass == 0 {
+			for key, v := range map[string]float64{"k1": 1.25e6, "k2": 1.0 / 3} {
+				if err := m.Add(key, v); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := m.Add("k1", 7); err == nil {
+			t.Error("a key is recorded twice")
+		}
+		all, err := m.All()
+		if err != nil || len(all) != 2 || all["k1"] != 1.25e6 || all["k2"] != 1.0/3 {
+			t.Errorf("pass %d: %v, %v", pass, all, err)
+		}
+		for _, other := range []*Measurements{of("two", "latency"), of("one", "energy")} {
+			if all, err := other.All(); err != nil || len(all) != 0 {
+				t.Errorf("pass %d: %v, %v of another study or kind", pass, all, err)
+			}
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

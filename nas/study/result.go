@@ -3,17 +3,18 @@ package study
 import (
 	"maps"
 
+	"github.com/nasbench-go/nasbench/nas/space"
 	"github.com/nasbench-go/nasbench/nas/strategy"
 )
 
-// result is what a strategy is told of a trial. A pruned trial scores what it had reached.
-func result(p *slot) strategy.Result {
-	r := strategy.Result{Trial: p.index, Genome: p.genome}
-	if p.trial.Metrics == nil {
-		r.Failed, r.Reason = true, p.trial.Reason
+// Result returns what a strategy is told of the trial, whose genome is g. A pruned trial scores what it had reached.
+func (t Trial) Result(g space.Genome) strategy.Result {
+	r := strategy.Result{Trial: t.Index, Genome: g}
+	if t.Metrics == nil {
+		r.Failed, r.Reason = true, t.Reason
 		return r
 	}
-	r.Score, r.Metrics = p.trial.Metrics.ValAccuracy, p.trial.Metrics.Map()
+	r.Score, r.Metrics = t.Metrics.ValAccuracy, t.Metrics.Map()
 	return r
 }
 

@@ -304,7 +304,7 @@ func (s *search) tell() {
 	for s.told < len(s.slots) && s.slots[s.told].done {
 		p := s.slots[s.told]
 		s.told++
-		s.Strategy.Tell(result(p))
+		s.Strategy.Tell(p.trial.Result(p.genome))
 	}
 }
 

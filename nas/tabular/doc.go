@@ -9,6 +9,8 @@
 //		}})
 //	fmt.Println(tabular.Summarize(runs, 100).Mean)
 //
+// [Evaluator] looks up the trials of a study, for a single search that is recorded and resumed like any other.
+//
 // The strategy sees one metric, such as the validation accuracy after a short training; another one is reported, such as the test
 // accuracy after a long one. This is the protocol of Dong, Liu, Musial and Gabrys, "NATS-Bench: Benchmarking NAS Algorithms for Architecture
 // Topology and Size", IEEE Transactions on Pattern Analysis and Machine Intelligence, 2021.

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
 	"encoding/csv"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,11 +36,19 @@ func Read(r io.Reader, name string, s space.Space, genome string) (*Table, error
 	if err != nil {
 		return nil, fmt.Errorf("table %s: %w", name, err)
 	}
+	sum := sha256.Sum256(data)
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // a byte order mark
+	var t *Table
 	if bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")) {
-		return readJSON(data, name, s)
+		t, err = readJSON(data, name, s)
+	} else {
+		t, err = readCSV(data, name, s, genome)
 	}
-	return readCSV(data, name, s, genome)
+	if err != nil {
+		return nil, err
+	}
+	t.digest = hex.EncodeToString(sum[:8])
+	return t, nil
 }
 
 // unpack reads everything, through gzip if it is packed.

@@ -14,6 +14,7 @@ import (
 // Table has metrics of genomes of one space. It never changes and may be used by several goroutines at the same time.
 type Table struct {
 	name    string
+	digest  string
 	space   space.Space
 	columns []column
 	rows    int
@@ -40,6 +41,9 @@ func Open(path string, s space.Space, genome string) (*Table, error) {
 	defer f.Close()
 	return Read(f, filepath.Base(path), s, genome)
 }
+
+// Digest tells the contents of tables apart: it is the same for the same bytes, packed or not, wherever they lie.
+func (t *Table) Digest() string { return t.digest }
 
 // Rows returns how many genomes the table has.
 func (t *Table) Rows() int { return t.rows }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/nasbench-go/nasbench/nas/space"
 	"github.com/nasbench-go/nasbench/nas/strategy"
+	"github.com/nasbench-go/nasbench/nas/study"
 )
 
 func openSpace(t testing.TB, name string) space.Space {
@@ -361,5 +362,62 @@ func TestSummaryOfKnownValues(t *testing.T) {
 	}
 	if s := Summarize([]Run{{Reported: []float64{1}, Seen: []float64{1}}, {Reported: []float64{2}, Seen: []float64{1}}}, 1); s.Median != 1.5 || s.Q1 != 1.25 {
 		t.Errorf("of two runs: %+v", s)
+	}
+}
+
+// A search by a study finds what a run of Compare finds with the same seed, whatever the strategy.
+func TestAStudyFindsWhatCompareFinds(t *testing.T) {
+	for _, name := range []string{"random", "evolution", "grid"} {
+		o := options(t, name)
+		o.Runs = 1
+		runs, err := Compare(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := o.New(runs[0].Seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := NewEvaluator(o.Table, o.Metric)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := study.Run(t.Context(), study.Options{Strategy: s, Space: openSpace(t, "macro"), Evaluator: e, Store: &study.Memory{}, Epochs: 1, Seed: 9, Trials: o.Trials, Workers: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := math.Inf(-1)
+		for i, trial := range out.Trials {
+			seen = max(seen, trial.Metrics.ValAccuracy)
+			if seen != runs[0].Seen[i] || trial.Metrics.Other["report"] != trial.Metrics.ValAccuracy*trial.Metrics.ValAccuracy || trial.Metrics.Other["cost"] != 2.5 || trial.Metrics.Params == 0 {
+				t.Fatalf("%s: trial %d: %+v; the best has %v, in Compare %v", name, i, trial.Metrics, seen, runs[0].Seen[i])
+			}
+		}
+		if len(out.Trials) != o.Trials {
+			t.Errorf("%s: %d trials", name, len(out.Trials))
+		}
+	}
+	if _, err := NewEvaluator(options(t, "random").Table, "remark"); err == nil {
+		t.Error("a column of words is a metric")
+	}
+}
+
+// A digest is of what a table holds.
+func TestDigestsTellTablesApart(t *testing.T) {
+	text := macroCSV(t)
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	if _, err := z.Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	plain := read(t, text, "macro", "").Digest()
+	if same := read(t, packed.String(), "macro", "arch").Digest(); same != plain || plain == "" {
+		t.Errorf("packed %q, plain %q", same, plain)
+	}
+	if other := read(t, strings.Replace(text, ",0,0,", ",1,0,", 1), "macro", "").Digest(); other == plain {
+		t.Errorf("two tables have the digest %q", other)
 	}
 }

@@ -30,8 +30,8 @@ type Options struct {
 	Genomes int // drawn for each check; 0 means 60
 	Built   int // of which so many are built for each task; 0 means 12
 
-	// Classes says that keys stand for classes of networks that compute the same functions, by a definition of the
-	// space's own, and may be equal for networks with different numbers of parameters.
+	// Classes says that keys stand for classes of networks that the space takes for equal, by a definition that its
+	// documentation has, and may be equal for networks with different numbers of parameters.
 	Classes bool
 }
 

@@ -72,7 +72,7 @@ func (f *final) print(w io.Writer) {
 // reserve is the time to keep back for the final training. It takes the speed of the best
 // trial; as long as there is none, a quarter of all time.
 func (s *session) reserve(best *study.Trial) time.Duration {
-	if s.finalEpochs == 0 {
+	if s.finalEpochs == 0 || s.known != nil {
 		return 0
 	}
 	if best == nil {

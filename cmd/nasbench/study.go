@@ -1,0 +1,306 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nasbench-go/nasbench/nas/study"
+)
+
+func (a *app) newStudy() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "study",
+		Short: "List, show and export recorded searches",
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(a.newStudyList(), a.newStudyShow(), a.newStudyExport())
+	return cmd
+}
+
+func (a *app) newStudyList() *cobra.Command {
+	var json bool
+	cmd := &cobra.Command{
+		Use:   "list [FILE...]",
+		Short: "List the studies of study files",
+		Long: `List the studies of study files. Without FILE these are the files in the user's data folder, where a search without
+--study is recorded.
+
+With --json, standard output has one JSON object per study.`,
+		RunE: func(_ *cobra.Command, files []string) error { return a.studyList(files, json) },
+	}
+	cmd.Flags().BoolVar(&json, "json", false, "print JSON instead of a table")
+	addConfig(cmd.Flags())
+	return cmd
+}
+
+// studyFlags choose a study of a file.
+type studyFlags struct {
+	name string
+	json bool
+}
+
+func (s *studyFlags) add(cmd *cobra.Command, json string) {
+	cmd.Args = func(_ *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return usagef("want one study file, not %d", len(args))
+		}
+		return nil
+	}
+	cmd.Flags().SortFlags = false
+	cmd.Flags().StringVar(&s.name, "name", "", "name of the study (default the only one of the file)")
+	cmd.Flags().BoolVar(&s.json, "json", false, json)
+}
+
+func (a *app) newStudyShow() *cobra.Command {
+	var s studyFlags
+	top := defaultTop
+	cmd := &cobra.Command{
+		Use:   "show FILE",
+		Short: "Show the settings, the leaderboard and the best architecture of a study",
+		Long: `Show the settings, the leaderboard and the best architecture of a study.
+
+With --json it is one object.`,
+		Example: `  nasbench study show fashion.db --top 3`,
+		RunE:    func(_ *cobra.Command, files []string) error { return a.studyShow(files[0], s, top) },
+	}
+	s.add(cmd, "print JSON instead of tables")
+	cmd.Flags().Var(intValue{p: &top, min: 1}, "top", "rows of the leaderboard")
+	addConfig(cmd.Flags())
+	return cmd
+}
+
+// openRecorded opens a study file that is there.
+func openRecorded(path string) (*study.File, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("study file: %w", err)
+	}
+	return study.OpenFile(path, study.FileOptions{})
+}
+
+// recording is a study as it is on record.
+type recording struct {
+	study.Info
+	trials []study.Trial
+}
+
+// readStudies reads the studies of a file.
+func readStudies(path string) (out []recording, err error) {
+	f, err := openRecorded(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return studiesOf(f)
+}
+
+// studiesOf reads the studies of an open file.
+func studiesOf(f *study.File) (out []recording, err error) {
+	infos, err := f.Studies()
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range infos {
+		store, err := f.Study(i.Name, i.Settings)
+		if err != nil {
+			return nil, err
+		}
+		trials, err := store.Trials()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, recording{i, trials})
+	}
+	return out, nil
+}
+
+// readStudy reads the study of a name, or with none the only one.
+func readStudy(path, name string) (recording, error) {
+	all, err := readStudies(path)
+	if err != nil {
+		return recording{}, err
+	}
+	return chooseStudy(all, path, name)
+}
+
+// chooseStudy returns the study of a name, or with none the only one but for copies of earlier searches.
+func chooseStudy(all []recording, path, name string) (recording, error) {
+	if name == "" {
+		own := slices.DeleteFunc(slices.Clone(all), func(r recording) bool { return r.Settings["copy-of"] != "" })
+		if len(own) == 1 {
+			return own[0], nil
+		}
+	}
+	var names []string
+	for _, r := range all {
+		if r.Name == name {
+			return r, nil
+		}
+		names = append(names, r.Name)
+	}
+	switch {
+	case len(all) == 0:
+		return recording{}, fmt.Errorf("study %s: there is no study in it", path)
+	case name == "":
+		return recording{}, usagef("study %s: --name is needed to choose one of %s", path, join(names))
+	}
+	return recording{}, usagef("study %s: there is no study %q%s; there is %s", path, name, didYouMean(name, names), join(names))
+}
+
+// listedStudy is a line of the list.
+type listedStudy struct {
+	Type string `json:"type"`
+	File string `json:"file"`
+
+	Name     string         `json:"name"`
+	Created  time.Time      `json:"created"`
+	Settings study.Settings `json:"settings"`
+	counts
+	Best *bestTrial `json:"best"`
+}
+
+// listed describes a study.
+func (r *recording) listed(path string) listedStudy {
+	l := listedStudy{Type: "study", File: path, Name: r.Name, Created: r.Created, Settings: r.Settings, counts: count(r.trials)}
+	if board := study.Leaderboard(r.trials, 1); len(board) > 0 {
+		l.Best = newBest(&board[0])
+	}
+	return l
+}
+
+func (a *app) studyList(files []string, json bool) error {
+	if len(files) == 0 {
+		folder, err := studyFolder()
+		if err != nil {
+			return err
+		}
+		if files, err = filepath.Glob(filepath.Join(folder, "*.db")); err != nil {
+			return err
+		}
+		slices.Sort(files)
+	}
+	var list []listedStudy
+	var failed []error
+	for _, path := range files {
+		recorded, err := readStudies(path)
+		if err != nil {
+			failed = append(failed, err) // the others are shown all the same
+			continue
+		}
+		for _, r := range recorded {
+			list = append(list, r.listed(path))
+		}
+	}
+	if json {
+		for _, l := range list {
+			if err := writeJSON(a.stdout, l); err != nil {
+				return err
+			}
+		}
+		return errors.Join(failed...)
+	}
+	if len(list) == 0 {
+		if len(failed) == 0 {
+			fmt.Fprintln(a.stdout, "no study is recorded")
+		}
+		return errors.Join(failed...)
+	}
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "FILE\tNAME\tBEGUN\tSPACE\tSTRATEGY\tON\tTRIALS\tBEST")
+	for _, l := range list {
+		best := "none"
+		if l.Best != nil {
+			best = formatScore(l.Best.Metrics.ValAccuracy, l.Settings["evaluator"] == tabularEvaluator)
+		}
+		on := l.Settings["dataset"]
+		if t := l.Settings["table"]; t != "" {
+			on = t
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", l.File, l.Name, l.Created.Local().Format("2006-01-02 15:04"),
+			l.Settings["space"], l.Settings["strategy"], on, l.Trials, best)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return errors.Join(failed...)
+}
+
+// newBest describes a trial; nil if there is none.
+func newBest(t *study.Trial) *bestTrial {
+	if t == nil {
+		return nil
+	}
+	return &bestTrial{t.Index, t.Genome, t.Architecture, t.Metrics}
+}
+
+// shownStudy is what show prints with --json.
+type shownStudy struct {
+	listedStudy
+	Board []study.Trial `json:"leaderboard"`
+}
+
+func (a *app) studyShow(path string, flags studyFlags, top int) error {
+	r, err := readStudy(path, flags.name)
+	if err != nil {
+		return err
+	}
+	board := study.Leaderboard(r.trials, top)
+	if flags.json {
+		return writeJSON(a.stdout, shownStudy{r.listed(path), board})
+	}
+	var b strings.Builder
+	c := count(r.trials)
+	fmt.Fprintf(&b, "study %q in %s, begun %s: %s, %d complete, %d failed", r.Name, path, r.Created.Local().Format(time.DateTime), plural(c.Trials, "trial"), c.Complete, c.Failed)
+	if c.Pruned > 0 {
+		fmt.Fprintf(&b, ", %d pruned", c.Pruned)
+	}
+	b.WriteString("\n\n")
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, name := range slices.Sorted(maps.Keys(r.Settings)) {
+		fmt.Fprintf(w, "%s\t%s\n", name, r.Settings[name])
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	b.WriteString("\n")
+	if err := printBoard(&b, board, boardColumns(r.Settings, r.trials)); err != nil {
+		return err
+	}
+	if len(board) > 0 {
+		fmt.Fprintf(&b, "\nbest architecture, of trial %d:\n  %s\n  %s\n", board[0].Index, board[0].Genome, board[0].Architecture)
+	}
+	fmt.Fprintf(&b, "\ngo on searching:\n  %s\n", program(os.Args[0], currentBuild())+" "+command(goOnArgs(path, r)...))
+	_, err = io.WriteString(a.stdout, b.String())
+	return err
+}
+
+// goOnArgs are the arguments by which a search goes on with a study.
+func goOnArgs(path string, r recording) []string {
+	args := []string{"search", "--study", path}
+	if r.Name != defaultStudyName {
+		args = append(args, "--name", r.Name)
+	}
+	return append(args, "--trials", fmt.Sprint(max(2*len(r.trials), 1)))
+}
+
+// create makes a file that must not be there yet.
+func create(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("--out: %s is there already", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--out: %w", err)
+	}
+	return f, nil
+}
