@@ -277,7 +277,8 @@ func (l *modelLab) measure(group []modelCase) error {
 			if err != nil {
 				return err
 			}
-			s, err := start(args, e.threads, l.cpu)
+			// The classifier is all that PyTorch leaves to OpenBLAS here. A second pool of threads for it would spin beside that of the convolutions.
+			s, err := start(args, e.threads, l.cpu, "OPENBLAS_NUM_THREADS=1")
 			if err != nil {
 				return err
 			}
