@@ -32,7 +32,7 @@ func (s *simd) gemmPlan(g *GEMM) gemmPlan {
 	return gemmPlan{
 		kc:    (g.K + blocks - 1) / max(blocks, 1),
 		packA: (g.TransA || aliased) && g.N > s.width(),
-		packB: !g.Packed && (g.TransB || g.M > 2*s.rows[2]),
+		packB: !g.Packed && (g.TransB || g.M > s.packRows),
 	}
 }
 

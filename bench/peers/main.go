@@ -1,5 +1,6 @@
 // Peers measures the kernels of this module beside those of oneDNN and PyTorch on the same shapes, and writes the ratios
-// into docs/performance.md. With -models it measures whole networks instead: training steps beside PyTorch, inference beside onnxruntime.
+// into docs/performance.md, a table for each kind of CPU. With -models it measures whole networks instead: training steps beside PyTorch,
+// inference beside onnxruntime.
 //
 //	go run ./bench/peers             about ten minutes
 //	go run ./bench/peers -quick      about two
@@ -36,7 +37,7 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.out, "out", filepath.Join("docs", "performance.md"), "file to write the table into, between its markers")
+	flag.StringVar(&o.out, "out", filepath.Join("docs", "performance.md"), "file to write the table into, over the one of this kind of CPU or behind those of others")
 	flag.StringVar(&o.keep, "keep", "", "file of measurements: those in it are not made again, new ones are added")
 	flag.StringVar(&o.only, "only", strings.Join(sections, ","), "sections to measure")
 	flag.StringVar(&o.peers, "sources", filepath.Join("bench", "peers"), "folder of the peers' programs")
@@ -118,7 +119,7 @@ func run(o options) error {
 			return fmt.Errorf("-keep: %w", err)
 		}
 	}
-	return replaceTable(o.out, table(lab.record, o))
+	return replaceTable(o.out, machine(), table(lab.record, o))
 }
 
 // sections are the parts of the table, in the order in which they are measured.

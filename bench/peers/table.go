@@ -9,25 +9,41 @@ import (
 	"time"
 
 	"github.com/klauspost/cpuid/v2"
+
+	"github.com/nasbench-go/nasbench/kernels"
 )
 
-// The markers of the part of the file that is written anew.
+// The markers of the tables in the file: one for each kind of machine, whose name stands in the first.
 const (
-	begin = "<!-- peers: begin -->"
+	begin = "<!-- peers: begin %s -->"
 	end   = "<!-- peers: end -->"
 )
 
-func replaceTable(path, text string) error {
+// machine names the kind of CPU: different ones may have the same brand.
+func machine() string {
+	c := &cpuid.CPU
+	return fmt.Sprintf("%s, family %d, model %d, %s", strings.TrimSpace(c.BrandName), c.Family, c.Model, levels()[0])
+}
+
+// replaceTable writes the table of a kind of machine: over the one that the file has of it, or behind the last one of others.
+func replaceTable(path, name, text string) error {
 	old, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	before, rest, ok := strings.Cut(string(old), begin)
-	_, after, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		return fmt.Errorf("%s: the markers %s and %s are missing", path, begin, end)
+	first := fmt.Sprintf(begin, name)
+	text = first + "\n" + text + end
+	before, rest, ok := strings.Cut(string(old), first)
+	_, after, closed := strings.Cut(rest, end)
+	if ok && closed {
+		return os.WriteFile(path, []byte(before+text+after), 0o666)
 	}
-	return os.WriteFile(path, []byte(before+begin+"\n"+text+end+after), 0o666)
+	last := strings.LastIndex(string(old), end)
+	if ok || last < 0 {
+		return fmt.Errorf("%s: a marker is missing: tables stand between %s and %s", path, fmt.Sprintf(begin, "NAME"), end)
+	}
+	last += len(end)
+	return os.WriteFile(path, []byte(string(old[:last])+"\n\n"+text+string(old[last:])), 0o666)
 }
 
 // ratios are speeds relative to a peer.
@@ -63,7 +79,7 @@ func table(r record, o options) string {
 	var b, details strings.Builder
 	all := levels()
 	top := all[0]
-	fmt.Fprintf(&b, "\n%s, %d CPUs, %s/%s, %s, %s. Best of %d rounds of %v.\n", cpuid.CPU.BrandName, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(),
+	fmt.Fprintf(&b, "\n### %s\n\n%d CPUs, %s/%s, %s, %s. Best of %d rounds of %v.\n", machine(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(),
 		time.Now().Format(time.DateOnly), o.rounds, o.time)
 	for _, who := range []string{oneDNN, torch} {
 		if v := r.Versions[who]; v != "" {
@@ -103,9 +119,9 @@ func table(r record, o options) string {
 			row(work+", "+who, level, target, x.String())
 		}
 	}
-	for i, level := range all {
+	for _, level := range all {
 		gemm, conv := "mean 1.0, least 0.9", "mean 1.0, least 0.85"
-		if i > 0 {
+		if level == kernels.AVX2.String() {
 			gemm, conv = "mean 0.95", "mean 0.95"
 		}
 		compare("matrix products", "gemm", "gemm", oneDNN, level, gemm, 1)
@@ -193,7 +209,7 @@ func detail(b *strings.Builder, r record, section string) {
 					if unit == "" {
 						unit = "GFLOP/s"
 					}
-					fmt.Fprintf(b, "\n### %s, %s\n\n| shape | level | threads | nasbench | oneDNN | PyTorch | ratio to oneDNN |\n|---|---|---|---|---|---|---|\n", section, unit)
+					fmt.Fprintf(b, "\n#### %s, %s\n\n| shape | level | threads | nasbench | oneDNN | PyTorch | ratio to oneDNN |\n|---|---|---|---|---|---|---|\n", section, unit)
 					wrote = true
 				}
 				show := func(ns float64) string {
