@@ -25,9 +25,8 @@ func newCache(limit int64, memory *autograd.Memory) *cache {
 // get returns the step of a genome, or nil.
 func (c *cache) get(genome string) *program {
 	if c.memory.Bytes() > c.arena { // programs of an arena that was too small would keep it
-		c.order.Init()
-		clear(c.at)
-		c.bytes, c.arena = 0, c.memory.Bytes()
+		c.clear()
+		c.arena = c.memory.Bytes()
 	}
 	e := c.at[genome]
 	if e == nil {
@@ -43,6 +42,13 @@ func (c *cache) get(genome string) *program {
 	c.hits++
 	c.order.MoveToFront(e)
 	return p
+}
+
+// clear drops everything.
+func (c *cache) clear() {
+	c.order.Init()
+	clear(c.at)
+	c.bytes = 0
 }
 
 // put keeps the step of a genome that it does not have.
