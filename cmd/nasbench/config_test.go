@@ -85,6 +85,8 @@ func TestEveryFlagCanBeSetByEnvironmentAndFile(t *testing.T) {
 				value = "true"
 			case "task":
 				value = "8x8x1x2"
+			case "name":
+				value = f.Value.(nameValue).names[0]
 			}
 			e[envName(f.Name)] = value
 			file += f.Name + ": " + value + "\n"

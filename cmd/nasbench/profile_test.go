@@ -17,7 +17,7 @@ func profile(t *testing.T, args string) string {
 
 func TestProfilePrintsEveryOperation(t *testing.T) {
 	out := profile(t, "--model|small-cnn")
-	for _, want := range []string{"small-cnn: train, batch 2x28x28x1, 1 thread", "GFLOP/s peak", "GB/s copy", "MB planned", "conv1  conv2d  ", "head  linear_backward_weights"} {
+	for _, want := range []string{"small-cnn: train, batch 2x28x28x1, 1 thread", "GFLOP/s peak", "GB/s copy", "MB planned", "conv1  conv2d_bias_relu  ", "head  linear_backward_weights"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in:\n%s", want, out)
 		}
