@@ -28,6 +28,13 @@
 // shapes alone and partial sums are added in a fixed order, so a program gives the same bits
 // on any number of threads.
 //
+// Operations that treat every image of a batch on its own are run in groups (rowwise.go): all of them for a few images, then for the next few, so that
+// values are read where a cache near the core still holds them. A batch norm in training ends a group, because its statistics need
+// all images.
+//
+// A frozen program (Options.Frozen, for inference) computes what follows from variables alone only once: kernels with a batch norm folded into them,
+// in the order in which a routine reads them.
+//
 // Misuse of shapes while a graph is built panics with a [*ShapeError]; [Build], [Grad] and [Compile] return it as
 // an error instead. All values are float32, channels last; class labels are indices stored as floats.
 package autograd

@@ -14,7 +14,8 @@ type Simplified struct {
 //
 //   - an operation that stands twice on the same inputs is computed once, where the operation allows it;
 //   - sums of sums, weighted or not, are one sum;
-//   - convolutions in such a sum are merged: see mergeSum.
+//   - convolutions in such a sum are merged: see mergeSum;
+//   - a convolution over a part of images reads it where it lies.
 //
 // Results are equal up to rounding. Gradients belong into the new graph: call [Grad] after it.
 func Simplify(outputs ...*Node) (*Simplified, error) {
@@ -79,7 +80,34 @@ func (s *Simplified) copy(n *Node) *Node {
 	for i, old := range n.in {
 		in[i] = s.to[old]
 	}
+	if x, op := cropped(n); x != nil {
+		in[0] = s.to[x]
+		return apply(op, in...)
+	}
 	return s.share(n.op, in...)
+}
+
+// cropped returns, for a convolution without padding over a part of images, the whole images and the same convolution over them, which
+// begins where the part does: padding may be negative. Otherwise it returns nil.
+func cropped(n *Node) (*Node, Op) {
+	c, ok := n.op.(*conv2D)
+	if !ok || c.Padding != (HW{}) {
+		return nil, nil
+	}
+	part, ok := n.in[0].op.(*slice)
+	if !ok || part.lo[0] != 0 || part.lo[3] != 0 {
+		return nil, nil
+	}
+	x := n.in[0].in[0]
+	if x.shape[0] != n.in[0].shape[0] || x.shape[3] != n.in[0].shape[3] {
+		return nil, nil
+	}
+	if p, ok := x.op.(*pad); ok && slices.Max(p.before) == 0 && p.after[0] == 0 && p.after[3] == 0 {
+		x = x.in[0] // what lies below and to the right of images counts as zeros
+	}
+	o := c.ConvOptions
+	o.Padding = HW{-part.lo[1], -part.lo[2]}
+	return x, &sizedConv{&conv2D{o}, n.shape}
 }
 
 func (s *Simplified) share(op Op, in ...*Node) *Node {

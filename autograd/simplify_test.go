@@ -295,3 +295,41 @@ func TestSimplifyKeepsEffects(t *testing.T) {
 		}
 	}
 }
+
+// Convolutions over parts of images read them where they lie: nothing is copied, nor are gradients padded.
+func TestConvolutionsOverPartsOfImages(t *testing.T) {
+	for name, c := range map[string]struct {
+		lo, hi []int
+		o      ConvOptions
+		r      int
+		groups int
+		left   int // slices
+		after  int // rows and columns of zeros below and to the right
+	}{
+		"odd pixels, 1x1 stride 2":     {[]int{0, 1, 1, 0}, []int{2, 8, 9, 4}, ConvOptions{Stride: Both(2)}, 1, 1, 0, 0},
+		"odd pixels of a padded image": {[]int{0, 1, 1, 0}, []int{2, 9, 10, 4}, ConvOptions{Stride: Both(2)}, 1, 1, 0, 1},
+		"inner part, 3x3":              {[]int{0, 2, 0, 0}, []int{2, 7, 8, 4}, ConvOptions{}, 3, 1, 0, 0},
+		"depthwise, dilated":           {[]int{0, 1, 2, 0}, []int{2, 8, 9, 4}, ConvOptions{Dilation: Both(2), Groups: 4}, 3, 4, 0, 0},
+		"padding meets the edge":       {[]int{0, 1, 1, 0}, []int{2, 8, 9, 4}, ConvOptions{Padding: Both(1)}, 3, 1, 1, 0},
+		"some channels":                {[]int{0, 1, 1, 1}, []int{2, 8, 9, 4}, ConvOptions{}, 1, 1, 1, 0},
+		"some images":                  {[]int{1, 1, 1, 0}, []int{2, 8, 9, 4}, ConvOptions{}, 1, 1, 1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newGraphMaker(stream.New(7, name))
+			x := m.Input("x", 2, 8, 9, 4)
+			whole := ReLU(Mul(x, m.variable(2, 8, 9, 4)))
+			if c.after > 0 {
+				whole = Pad(whole, []int{0, 0, 0, 0}, []int{0, c.after, c.after, 0})
+			}
+			part := Slice(whole, c.lo, c.hi)
+			y := Conv2D(part, m.variable(c.r, c.r, part.Shape()[3]/c.groups, 4), c.o)
+			plain, simple := compareSimplified(t, Mean(Mul(y, y)), x, m.variables)
+			if countOps(plain, "slice") == 0 || countOps(simple, "slice") != c.left {
+				t.Errorf("%d slices before, %d after, want some and %d", countOps(plain, "slice"), countOps(simple, "slice"), c.left)
+			}
+			if c.left == 0 && countOps(simple, "pad") != 0 {
+				t.Errorf("the gradient is padded")
+			}
+		})
+	}
+}
