@@ -324,8 +324,16 @@ func (p *mapping) function(l Level) Function {
 func (p *mapping) emit(m Machine) {
 	lanes := m.Lanes()
 	turn := func(count int, past bool) { // the same for the next vectors, then move on
+		var vectors []func()
 		for u := range count {
-			p.body(&mapStep{Machine: m, of: p, disp: 4 * lanes * u, past: past})
+			vectors = append(vectors, func() { p.body(&mapStep{Machine: m, of: p, disp: 4 * lanes * u, past: past}) })
+		}
+		if w, ok := m.(weaver); ok && p.exp {
+			w.weave(vectors, int(t4), int(mapScalars)+1) // behind the zero
+		} else {
+			for _, f := range vectors {
+				f()
+			}
 		}
 		m.AddConst(mapIndex, 4*lanes*count)
 	}
