@@ -76,7 +76,7 @@ func TestWarmStart(t *testing.T) {
 
 func TestPrunedTrialsAreSaidAndRecorded(t *testing.T) {
 	study := filepath.Join(t.TempDir(), "s.db")
-	args := tiny("--trials", "14", "--epochs", "3", "--train-samples", "500", "--max-flops", "1M", "--final-epochs", "0", "--prune", "--json", "--quiet")
+	args := tiny("--trials", "14", "--epochs", "3", "--train-samples", "300", "--max-flops", "400k", "--final-epochs", "0", "--prune", "--json", "--quiet")
 	want := lasting(t, succeed(t, append(args, "--study", study, "--workers", "2")...).stdout)
 	lines := objects(t, want)
 	s := lines[len(lines)-1]
