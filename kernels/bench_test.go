@@ -212,3 +212,30 @@ func BenchmarkElementwise(b *testing.B) {
 		forEachLevelBench(b, r.name, func(b *testing.B, table *Table) { measure(b, n, func() { r.f(table) }) })
 	}
 }
+
+// BenchmarkResidual is a convolution with bias, residual and ReLU at once, and by three routines.
+func BenchmarkResidual(b *testing.B) {
+	forms := []convForm{{n: 8, h: 32, w: 32, c: 16, k: 16, r: 3}, {n: 8, h: 16, w: 16, c: 64, k: 256, r: 1}, {n: 8, h: 16, w: 16, c: 64, k: 64, r: 3, groups: 64}}
+	for _, f := range forms {
+		f.s, f.padH, f.padW, f.dilH, f.dilW, f.strideH, f.strideW, f.groups = f.r, f.r/2, f.r/2, 1, 1, 1, 1, max(f.groups, 1)
+		g, _ := f.geometry()
+		g.RStride = g.K
+		flops := 2 * float64(g.N*g.Ho*g.Wo*g.K*g.R*g.S*g.C/g.Groups)
+		x, y, residual := uniform(g.N*g.H*g.W*g.C), uniform(g.N*g.Ho*g.Wo*g.K), uniform(g.N*g.Ho*g.Wo*g.K)
+		w, bias := uniform(g.R*g.S*g.C/g.Groups*g.K), uniform(g.K)
+		name := fmt.Sprintf("%dx%dx%dx%d/k=%d/kernel=%d/groups=%d", f.n, f.h, f.w, f.c, f.k, f.r, f.groups)
+		forEachLevelBench(b, name+"/fused", func(b *testing.B, table *Table) {
+			scratch, relu := make([]float32, table.ConvScratch(g)), *g
+			relu.ReLU = true
+			measure(b, flops, func() { table.ConvForwardAdd(&relu, x, w, bias, residual, y, scratch, 0, g.N*g.Ho) })
+		})
+		forEachLevelBench(b, name+"/apart", func(b *testing.B, table *Table) {
+			scratch := make([]float32, table.ConvScratch(g))
+			measure(b, flops, func() {
+				table.ConvForward(g, x, w, bias, y, scratch, 0, g.N*g.Ho)
+				table.Add(y, y, residual)
+				table.Activate[ReLU](y, y)
+			})
+		})
+	}
+}

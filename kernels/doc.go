@@ -46,7 +46,8 @@
 // tile whose accumulators stay in registers over the whole reduction, in routines for each
 // number of rows; the loop nests over it are Go and the same for all levels. A convolution
 // reads its pixels where they are: neither patches nor padding are copied. Every accumulator adds its
-// products in the order of the reduction, whatever the tile, with fused multiplication.
+// products in the order of the reduction, whatever the tile, with fused multiplication. In maps about as small as the kernel a
+// convolution goes over the taps one by one, and an accumulator then goes through memory between two of them.
 //
 // Depthwise convolutions have routines of their own, whose lanes are channels: a tile of pixels for the
 // forward pass and the gradient of the input, a rectangle of taps for that of the weights. Where neighbouring
