@@ -64,7 +64,7 @@ func TestTheEnvironmentNamesTheFile(t *testing.T) {
 }
 
 func TestEveryFlagCanBeSetByEnvironmentAndFile(t *testing.T) {
-	for _, command := range []string{"search", "train", "data list", "data info", "data fetch"} {
+	for _, command := range []string{"search", "rank", "train", "data list", "data info", "data fetch"} {
 		args := strings.Fields(command)
 		cmd, err := settled(t, nil, args...)
 		if err != nil {
@@ -83,6 +83,8 @@ func TestEveryFlagCanBeSetByEnvironmentAndFile(t *testing.T) {
 				value = "0.5"
 			case "bool":
 				value = "true"
+			case "name": // one of a few
+				value = f.DefValue
 			}
 			e[envName(f.Name)] = value
 			file += f.Name + ": " + value + "\n"
