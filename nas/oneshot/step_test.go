@@ -127,12 +127,14 @@ func TestGradientsOfAPathAreThoseOfItsNetwork(t *testing.T) {
 		if len(trainable) != len(p.weights) {
 			t.Fatalf("%s: %v: %d parameters, its network has %d", name, g, len(p.weights), len(trainable))
 		}
+		pair := map[*layers.Parameter]weight{}
 		byShape := append([]weight(nil), p.weights...)
 		for _, q := range trainable { // both are built in one order, but asked for in another
 			found := false
 			for i, w := range byShape {
 				if strings.HasSuffix(w.parameter.Name, lastNames(q.Name)) && w.gradient.Shape().Equal(q.Value.Shape()) && samePlace(w.parameter.Name, q.Name) {
 					layers.CopyBlock(q.Value, w.value, q.Value.Shape())
+					pair[q] = w
 					byShape = append(byShape[:i], byShape[i+1:]...)
 					found = true
 					break
@@ -143,7 +145,7 @@ func TestGradientsOfAPathAreThoseOfItsNetwork(t *testing.T) {
 			}
 		}
 		trainer, err := layers.NewTrainer(module, store, layers.TrainerOptions{
-			Input: n.shape, Classes: task.Classes, Optimizer: layers.SGD{}, Schedule: layers.ConstantRate(0), Steps: 1, ClipNorm: 1e9,
+			Input: n.shape, Classes: task.Classes, Optimizer: layers.SGD{}, Schedule: layers.ConstantRate(1), Steps: 1, ClipNorm: 1e9,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -156,6 +158,16 @@ func TestGradientsOfAPathAreThoseOfItsNetwork(t *testing.T) {
 		}
 		if math.Abs(loss-float64(p.loss[0])) > 1e-5*math.Abs(loss) || norm == 0 {
 			t.Errorf("%s: %v: loss %g and norm %g, alone %g", name, g, p.loss[0], norm, loss)
+		}
+		for q, w := range pair { // a step of rate 1 without momentum takes off the gradient
+			old := tensor.New(q.Value.Shape()...)
+			layers.CopyBlock(old, w.value, q.Value.Shape())
+			for i, v := range q.Value.Data() {
+				got, want := float64(w.gradient.Data()[i]), float64(old.Data()[i]-v)
+				if math.Abs(got-want) > 1e-4*norm+1e-6 {
+					t.Fatalf("%s: %v: gradient %d of %s is %g, alone %g", name, g, i, q.Name, got, want)
+				}
+			}
 		}
 	}
 }
