@@ -123,7 +123,7 @@ func TestRank(t *testing.T) {
 		t.Errorf("the table is\n%s", out)
 	}
 	wantOneLine(t, nasbench(t, nil, args("--epochs", "2")...), exitUsage, "epochs was 1, now 2")
-	wantOneLine(t, nasbench(t, nil, "rank", "--architectures", "2"), exitUsage, "must be at least 3")
+	wantOneLine(t, nasbench(t, nil, "rank", "--architectures", "2"), exitUsage, "a correlation needs at least 3")
 }
 
 func sign(x float64) float64 {

@@ -83,7 +83,7 @@ Everything that is finished is recorded. A ranking with the --study and --name o
 	o.taskFlags.add(cmd)
 	o.addValidation(flags, true, "share of the training images that compares architectures instead of training them")
 	o.architectures = defaultRanked
-	flags.Var(intValue{p: &o.architectures, min: 3}, "architectures", "architectures to compare")
+	flags.Var(intValue{p: &o.architectures, min: 1}, "architectures", "architectures to compare, at least 3")
 	o.seeds = defaultRankSeeds
 	flags.Var(intValue{p: &o.seeds, min: 1}, "seeds", "trainings of each architecture")
 	o.epochs = 3
@@ -185,6 +185,9 @@ func (r *ranking) prepare() (err error) {
 	r.suit(r.flags, r.spaceName, r.level)
 	if err := r.taskFlags.check(); err != nil {
 		return err
+	}
+	if r.architectures < 3 {
+		return usagef("--architectures %d: a correlation needs at least 3", r.architectures)
 	}
 	if r.threads == 0 {
 		r.threads = 1

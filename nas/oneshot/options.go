@@ -80,7 +80,7 @@ type Options struct {
 func Defaults() Options {
 	return Options{
 		JudgeImages: 5000,
-		Epochs:      20, Batch: 32,
+		Epochs:      30, Batch: 32,
 		LearningRate: 0.05, WarmUp: 0.05, Momentum: 0.9, WeightDecay: 5e-5, ClipNorm: 5,
 		Sampling:      Uniform,
 		Recalibration: 20,

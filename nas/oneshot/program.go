@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/nasbench-go/nasbench/autograd"
-	"github.com/nasbench-go/nasbench/kernels"
 	"github.com/nasbench-go/nasbench/layers"
 	"github.com/nasbench-go/nasbench/nas/space"
 	"github.com/nasbench-go/nasbench/tensor"
@@ -215,6 +214,3 @@ func (n *Supernet) recalibrate(pass *layers.Pass, observe *inference) error {
 	}
 	return nil
 }
-
-// active returns the kernels in use.
-func active() (*kernels.Table, error) { return kernels.Active() }

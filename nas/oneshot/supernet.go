@@ -46,7 +46,7 @@ func NewSupernet(o Options) (*Supernet, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
-	table, err := active()
+	table, err := kernels.Active()
 	if err != nil {
 		return nil, err
 	}
