@@ -64,7 +64,7 @@ func TestTheEnvironmentNamesTheFile(t *testing.T) {
 }
 
 func TestEveryFlagCanBeSetByEnvironmentAndFile(t *testing.T) {
-	for _, command := range []string{"search", "train", "data list", "data info", "data fetch"} {
+	for _, command := range []string{"search", "rank", "train", "data list", "data info", "data fetch"} {
 		args := strings.Fields(command)
 		cmd, err := settled(t, nil, args...)
 		if err != nil {
