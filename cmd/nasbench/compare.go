@@ -122,7 +122,7 @@ func (o *compareOptions) check() error {
 	if err := o.tableFlags.check(); err != nil {
 		return err
 	}
-	if err := (&taskFlags{spaceName: o.spaceName}).check(); err != nil {
+	if err := (&spaceFlags{spaceName: o.spaceName}).check(); err != nil {
 		return err
 	}
 	return checkPlot(o.plot)
@@ -167,7 +167,7 @@ func (a *app) compare(ctx context.Context, flags *pflag.FlagSet, o *compareOptio
 		return err
 	}
 	o.report = o.reported()
-	s, err := (&taskFlags{spaceName: o.spaceName}).openSpace(o.task, tableConstraints())
+	s, err := (&spaceFlags{spaceName: o.spaceName}).openSpace(o.task, tableConstraints())
 	if err != nil {
 		return err
 	}

@@ -20,17 +20,18 @@ import (
 // profileOptions are the flags of the profile command.
 type profileOptions struct {
 	profileFlags
-	arch, spaceName string
-	model           string
-	mode            string
-	input           sideValue
-	classes         int
-	batch           int
-	threads         int
-	time            time.Duration
-	by              string
-	top             int
-	json            bool
+	spaceFlags
+	arch    string
+	model   string
+	mode    string
+	input   sideValue
+	classes int
+	batch   int
+	threads int
+	time    time.Duration
+	by      string
+	top     int
+	json    bool
 }
 
 func profileGroups() []string { return []string{"node", "time", "layer", "op"} }
@@ -49,6 +50,7 @@ caches, both measured first. Operations whose data is in a cache can be above it
 With --cpuprofile the samples carry the labels layer, op and direction: 'go tool pprof -tags FILE' splits by them.`,
 		Example: `  nasbench profile --model resnet8
   nasbench profile --arch 'conv3x3(16), pool3x3(max), conv3x3(32)' --input 32x32x3 --by layer
+  nasbench profile --space darts --channels 8 --cells 4 --arch @genotype.txt --batch 128
   nasbench profile --model small-cnn --mode infer --batch 1 --threads 1 --json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -59,7 +61,7 @@ With --cpuprofile the samples carry the labels layer, op and direction: 'go tool
 	flags.SortFlags = false
 	flags.StringVar(&o.model, "model", "", "a built-in network: "+join(modelNames()))
 	flags.StringVar(&o.arch, "arch", "", "an architecture of --space: `TEXT` or JSON, @FILE to read it from a file, @- from standard input")
-	flags.StringVar(&o.spaceName, "space", "chain", "search space of the architecture")
+	o.spaceFlags.add(cmd)
 	flags.StringVar(&o.mode, "mode", o.mode, "train (forward, backward) or infer")
 	flags.Var(&o.input, "input", "images of an architecture, height x width x channels")
 	flags.Var(intValue{p: &o.classes, min: 2}, "classes", "classes of the images")
@@ -72,7 +74,6 @@ With --cpuprofile the samples carry the labels layer, op and direction: 'go tool
 	addConfig(flags)
 	o.profileFlags.add(flags)
 	complete(cmd, "model", modelNames)
-	complete(cmd, "space", spaceNames)
 	complete(cmd, "mode", bench.Modes)
 	complete(cmd, "by", profileGroups)
 	return cmd
@@ -112,7 +113,7 @@ func (a *app) profileModel(input bool, o *profileOptions) (bench.Model, error) {
 // archModel returns the network of --arch.
 func (a *app) archModel(o *profileOptions) (bench.Model, error) {
 	none := bench.Model{}
-	if err := known("space", o.spaceName, spaceNames()); err != nil {
+	if err := o.spaceFlags.check(); err != nil {
 		return none, err
 	}
 	text, err := readArch(o.arch, a.stdin)
@@ -120,9 +121,9 @@ func (a *app) archModel(o *profileOptions) (bench.Model, error) {
 		return none, err
 	}
 	task := space.Task{Height: o.input[0], Width: o.input[1], Channels: o.input[2], Classes: o.classes}
-	sp, err := space.New(o.spaceName, task, space.Constraints{MaxChannels: -1, AllowWeightless: true})
+	sp, err := o.openSpace(task, space.Constraints{MaxChannels: -1, AllowWeightless: true})
 	if err != nil {
-		return none, &usageError{err}
+		return none, err
 	}
 	g, err := sp.Parse(text)
 	if err != nil {

@@ -28,6 +28,30 @@ func TestProfilePrintsEveryOperation(t *testing.T) {
 	}
 }
 
+// Networks of cells have the size that is asked for, and the space may be a file.
+func TestProfileOfCells(t *testing.T) {
+	flops := func(args ...string) (total int64) {
+		args = append(append([]string{"profile", "--json"}, args...), strings.Split(quickProfile, "|")...)
+		var r profileReport
+		if err := json.Unmarshal([]byte(succeed(t, args...).stdout), &r); err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range r.Rows {
+			total += row.FLOPs
+		}
+		return total
+	}
+	const cell = "conv3x3~0 | skip~0 + fc~1 | pool3x3~0 + skip~1 + fc~2 | fc~0 + conv3x3~1 + skip~2 + conv5x5~3"
+	small := flops("--space", "seed-cell", "--arch", cell, "--channels", "4", "--cells", "2")
+	large := flops("--space", "seed-cell", "--arch", cell, "--channels", "4", "--cells", "4")
+	if small <= 0 || large <= small {
+		t.Errorf("%d FLOPs with two cells, %d with four", small, large)
+	}
+	if n := flops("--space", "../../examples/spaces/three-edges.yaml", "--arch", "conv3~0 | skip~0 + conv1~1"); n <= 0 {
+		t.Errorf("%d FLOPs", n)
+	}
+}
+
 func TestProfileJSON(t *testing.T) {
 	for _, by := range profileGroups() {
 		var r profileReport

@@ -41,6 +41,7 @@ const (
 type searchOptions struct {
 	taskFlags
 	boundFlags
+	latencyFlags
 	recipeFlags
 	profileFlags
 	evaluatorFlags
@@ -116,6 +117,7 @@ With --json, standard output has one JSON object per trial, in the order of tria
 	o.finalSeeds = 1
 	flags.Var(intValue{p: &o.finalSeeds, min: 1, max: maxFinalSeeds}, "final-seeds", "final trainings of the best, from --seed up; the test accuracy is their mean")
 	o.boundFlags.add(flags)
+	o.latencyFlags.add(flags)
 	o.recipeFlags.add(cmd)
 	o.helpFlags.add(flags)
 	o.evolution.add(flags)

@@ -26,11 +26,25 @@ const defaultSpace = "chain"
 // defaultValidation is the share of the training images that compares candidates.
 const defaultValidation = 0.2
 
+// spaceFlags say which networks there are.
+type spaceFlags struct {
+	spaceName string
+	spaceText []byte // of the file that describes the space, if one does
+	size      space.Size
+}
+
+func (t *spaceFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&t.spaceName, "space", defaultSpace, "search space of the architectures, or a YAML file that describes one")
+	flags.Var(intValue{p: &t.size.Channels, min: 0}, "channels", "channels of the first cells, in a space of cells (0: the space's own)")
+	flags.Var(intValue{p: &t.size.Cells, min: 0}, "cells", "cells of a network, in a space of cells (0: the space's own)")
+	flags.Var(intValue{p: &t.size.Reductions, min: 0}, "reductions", "how often maps are halved on the way, where a space of cells leaves it open (0: the space's own)")
+	complete(cmd, "space", spaceNames)
+}
+
 // taskFlags say what networks are for, and which of its images they see.
 type taskFlags struct {
-	spaceName    string
-	spaceText    []byte // of the file that describes the space, if one does
-	size         space.Size
+	spaceFlags
 	datasetName  string
 	dataFlags    dataFlags
 	trainSamples int
@@ -40,16 +54,12 @@ type taskFlags struct {
 
 func (t *taskFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&t.spaceName, "space", defaultSpace, "search space of the architectures, or a YAML file that describes one")
-	flags.Var(intValue{p: &t.size.Channels, min: 0}, "channels", "channels of the first cells, in a space of cells (0: the space's own)")
-	flags.Var(intValue{p: &t.size.Cells, min: 0}, "cells", "cells of a network, in a space of cells (0: the space's own)")
-	flags.Var(intValue{p: &t.size.Reductions, min: 0}, "reductions", "how often maps are halved on the way, where a space of cells leaves it open (0: the space's own)")
+	t.spaceFlags.add(cmd)
 	flags.StringVar(&t.datasetName, "dataset", dataset.Default, "data set to train on ('nasbench data list' has them)")
 	t.dataFlags.add(flags)
 	flags.Var(intValue{p: &t.trainSamples, min: 1}, "train-samples", "use about this many of the training images, a stratified choice (default all)")
 	t.validation = defaultValidation
 	flags.Uint64Var(&t.seed, "seed", 1, "seed of everything random")
-	complete(cmd, "space", spaceNames)
 	complete(cmd, "dataset", dataNames)
 }
 
@@ -59,7 +69,7 @@ func (t *taskFlags) addValidation(flags *pflag.FlagSet, open bool, usage string)
 }
 
 // check finds out unknown names before anything is read.
-func (t *taskFlags) check() error {
+func (t *spaceFlags) check() error {
 	if isSpaceFile(t.spaceName) {
 		return nil
 	}
@@ -72,7 +82,7 @@ func isSpaceFile(name string) bool {
 }
 
 // openSpace makes the space that the flags name or describe.
-func (t *taskFlags) openSpace(task space.Task, c space.Constraints) (space.Space, error) {
+func (t *spaceFlags) openSpace(task space.Task, c space.Constraints) (space.Space, error) {
 	if !isSpaceFile(t.spaceName) {
 		s, err := space.NewSized(t.spaceName, task, c, t.size)
 		if err != nil {
@@ -97,7 +107,7 @@ func (t *taskFlags) openSpace(task space.Task, c space.Constraints) (space.Space
 const spaceSetting = "space-digest"
 
 // spaceDigest tells contents of a file of a space apart; "" if the space is no file.
-func (t *taskFlags) spaceDigest() string {
+func (t *spaceFlags) spaceDigest() string {
 	if t.spaceText == nil {
 		return ""
 	}
@@ -163,7 +173,6 @@ func checkRecipe(r evaluator.Recipe, task space.Task) error {
 type boundFlags struct {
 	flops, params, minParams, activation int64
 	channels                             int
-	latencyFlags
 }
 
 func (b *boundFlags) add(flags *pflag.FlagSet) {
@@ -174,7 +183,6 @@ func (b *boundFlags) add(flags *pflag.FlagSet) {
 	flags.Var(sizeValue{&b.minParams}, "min-params", "fewest parameters of an architecture; likewise, but none if another bound is given")
 	flags.Var(sizeValue{&b.activation}, "max-activation", "most bytes of activations of an architecture, for one image forward; likewise")
 	flags.Var(intValue{p: &b.channels, min: 1}, "max-channels", "most channels of any map")
-	b.latencyFlags.add(flags)
 }
 
 // suit chooses the bounds that the user leaves open: wider ones for faster kernels, and no lower one
