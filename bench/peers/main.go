@@ -13,14 +13,18 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/nasbench-go/nasbench/kernels"
@@ -57,20 +61,25 @@ func main() {
 	measure := run
 	switch {
 	case o.serve && flag.NArg() > 0:
-		measure = func(options) error { return serveModel(flag.Args(), os.Stdin, os.Stdout) }
+		measure = func(context.Context, options) error { return serveModel(flag.Args(), os.Stdin, os.Stdout) }
 	case o.serve:
 		serve(os.Stdin, os.Stdout)
 		return
 	case o.models != "":
 		measure = runModels
 	}
-	if err := measure(o); err != nil {
+	// An interrupted run still removes its scratch files.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := measure(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "peers:", err)
 		os.Exit(1)
 	}
 }
 
-func run(o options) error {
+var errInterrupted = errors.New("interrupted; what was kept with -keep is gone on with")
+
+func run(ctx context.Context, o options) error {
 	if o.quick {
 		o.rounds, o.time = 3, 10*time.Millisecond
 	}
@@ -104,6 +113,9 @@ func run(o options) error {
 	for _, c := range plan() {
 		if !slices.Contains(only, c.section) || lab.have(c) {
 			continue
+		}
+		if ctx.Err() != nil {
+			return errInterrupted
 		}
 		if err := lab.measure(c); err != nil {
 			return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -86,7 +87,7 @@ type modelLab struct {
 	node          string
 }
 
-func runModels(o options) error {
+func runModels(ctx context.Context, o options) error {
 	if o.quick {
 		o.rounds, o.time = 3, 10*time.Millisecond
 	}
@@ -113,6 +114,9 @@ func runModels(o options) error {
 	defer os.RemoveAll(l.scratch)
 	l.prepare()
 	for _, group := range groups(modelPlan(names)) {
+		if ctx.Err() != nil {
+			return errInterrupted
+		}
 		group = slices.DeleteFunc(group, l.have)
 		if err := l.measure(group); err != nil {
 			return err

@@ -256,7 +256,7 @@ func TestModelRecordIsKept(t *testing.T) {
 	if err := (&modelLab{options: o, record: newModelRecord()}).load(); err == nil || !strings.Contains(err.Error(), "another") {
 		t.Errorf("the record of another CPU: %v", err)
 	}
-	if err := runModels(options{models: "resnet9", rounds: 1, time: 1}); err == nil || !strings.Contains(err.Error(), "resnet9") {
+	if err := runModels(t.Context(), options{models: "resnet9", rounds: 1, time: 1}); err == nil || !strings.Contains(err.Error(), "resnet9") {
 		t.Errorf("an unknown network: %v", err)
 	}
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -124,11 +126,26 @@ func TestTable(t *testing.T) {
 
 func TestWrongOptions(t *testing.T) {
 	for _, o := range []options{{only: "gemm", rounds: 0, time: 1}, {only: "gemm,nothing", rounds: 1, time: 1}, {only: "gemm", rounds: 1}} {
-		if err := run(o); err == nil {
+		if err := run(t.Context(), o); err == nil {
 			t.Errorf("%+v is accepted", o)
 		}
 	}
 	if kernels.Available()[0] != kernels.Generic {
 		t.Error("levels counts on the generic level to be first")
+	}
+}
+
+// An interrupted run ends with an error and leaves no scratch files.
+func TestInterruptedRunCleansUp(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	o := options{peers: ".", rounds: 1, time: time.Millisecond, only: "gemm", keep: filepath.Join(t.TempDir(), "keep.json")}
+	if err := run(ctx, o); !errors.Is(err, errInterrupted) {
+		t.Errorf("error %v", err)
+	}
+	left, err := os.ReadDir(os.TempDir())
+	if err != nil || len(left) > 0 {
+		t.Errorf("left %v, %v", left, err)
 	}
 }
