@@ -15,6 +15,10 @@ func (e *conv) multiply(v, h *axisRun, b *box) {
 	firstTap := v.groupFirst*e.cols.kernel + v.size*h.groupFirst + (v.first-v.groupFirst)*h.size + (h.first - h.groupFirst)
 
 	b.merge()
+	if total == 0 && e.part == (convPart{first: true}) && e.residual == nil {
+		e.clear(b)
+		return
+	}
 	var pieces [tilePieces]tilePiece
 	t := tile{pieces: &pieces[0], length: length, aStep: 4, beta: 1}
 	for j := 0; j < e.dstChan; j += e.width() {
@@ -59,6 +63,23 @@ func (e *conv) multiply(v, h *axisRun, b *box) {
 			}
 			if done+count == total {
 				break
+			}
+		}
+	}
+}
+
+// clear sets the pixels of a box to zero: those of an input gradient that no output reads, as with strides.
+func (e *conv) clear(b *box) {
+	run, step := b.n[2], b.dst[2]
+	length := e.dstChan
+	if step == e.dstChan { // pixels side by side
+		run, length = 1, run*e.dstChan
+	}
+	for outer := range b.n[0] {
+		for inner := range b.n[1] {
+			at := b.dst0 + outer*b.dst[0] + inner*b.dst[1]
+			for i := range run {
+				clear(e.dst[at+i*step:][:length])
 			}
 		}
 	}
