@@ -125,6 +125,12 @@ func rowsShiftAVX2(y *float32, x *float32, a *float32, b *float32, rows int, who
 //go:noescape
 func rowsExpGroupsAVX2(y *float32, x *float32, maximum *float32, sum *float64, groups int, whole int, tail int) (left int)
 
+// rowsSoftmaxGroupsAVX2 is rowsExpGroupsAVX2, but multiplies each row of y by 1 / float32(sum[r]) at the end, and leaves anything in sum.
+// It gives the same bits as rowsSoftmaxAVX2.
+//
+//go:noescape
+func rowsSoftmaxGroupsAVX2(y *float32, x *float32, maximum *float32, sum *float64, groups int, whole int, tail int) (left int)
+
 func (s *simd) rowsSoftmax(y *float32, x *float32, rows int, whole int, tail int) {
 	if s.level == AVX512 {
 		rowsSoftmaxAVX512(y, x, rows, whole, tail)
@@ -186,6 +192,13 @@ func (s *simd) rowsExpGroups(y, x, maximum *float32, sum *float64, groups, whole
 		return rowsExpGroupsAVX512(y, x, maximum, sum, groups, whole, tail)
 	}
 	return rowsExpGroupsAVX2(y, x, maximum, sum, groups, whole, tail)
+}
+
+func (s *simd) rowsSoftmaxGroups(y, x, maximum *float32, sum *float64, groups, whole, tail int) (left int) {
+	if s.level == AVX512 {
+		return rowsSoftmaxGroupsAVX512(y, x, maximum, sum, groups, whole, tail)
+	}
+	return rowsSoftmaxGroupsAVX2(y, x, maximum, sum, groups, whole, tail)
 }
 
 // groupRows is the number of rows of a group.

@@ -124,3 +124,9 @@ func rowsShiftAVX512(y *float32, x *float32, a *float32, b *float32, rows int, w
 //
 //go:noescape
 func rowsExpGroupsAVX512(y *float32, x *float32, maximum *float32, sum *float64, groups int, whole int, tail int) (left int)
+
+// rowsSoftmaxGroupsAVX512 is rowsExpGroupsAVX512, but multiplies each row of y by 1 / float32(sum[r]) at the end, and leaves anything in sum.
+// It gives the same bits as rowsSoftmaxAVX512.
+//
+//go:noescape
+func rowsSoftmaxGroupsAVX512(y *float32, x *float32, maximum *float32, sum *float64, groups int, whole int, tail int) (left int)

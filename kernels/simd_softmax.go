@@ -62,23 +62,23 @@ func (s *simd) expSums(x []float32, maximum []float32, sum []float64, rows, c in
 
 func (s *simd) softmax(y, x []float32, rows, c int) {
 	y, x = y[:rows*c], x[:rows*c]
-	whole, tail := s.splitRow(c)
-	if rows >= groupRows && c > 0 && c <= groupColumns {
-		var maximum, inverse, zero [rowBlock]float32
-		var sum [rowBlock]float64
-		step := rowsOfBlock(c)
-		for lo := 0; lo < rows; lo += step {
-			n, at := min(step, rows-lo), lo*c
-			s.expRows(y[at:], x[at:], maximum[:], sum[:], n, c)
-			for r, v := range sum[:n] {
-				inverse[r] = 1 / float32(v)
-			}
-			s.rowsScale(&y[at], &y[at], &inverse[0], &zero[0], n, whole, tail)
-		}
+	if len(y) == 0 {
 		return
 	}
-	for at, step := 0, c*rowsAtOnce(max(c, 1)); at < len(y); at += step {
-		s.rowsSoftmax(&y[at], &x[at], min(step, len(y)-at)/c, whole, tail)
+	whole, tail := s.splitRow(c)
+	var maximum [rowBlock]float32
+	var sum [rowBlock]float64
+	for r := 0; r < rows; {
+		n := min(rows-r, rowsAtOnce(c))
+		if groups := min(n, rowBlock) / groupRows; groups > 0 && c <= groupColumns {
+			if done := groups - s.rowsSoftmaxGroups(&y[r*c], &x[r*c], &maximum[0], &sum[0], groups, whole, tail); done > 0 {
+				r += done * groupRows
+				continue
+			}
+			n = groupRows
+		}
+		s.rowsSoftmax(&y[r*c], &x[r*c], n, whole, tail)
+		r += n
 	}
 }
 

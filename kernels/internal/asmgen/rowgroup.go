@@ -73,6 +73,17 @@ func groupRow(at Reg, i int) Mem {
 	return Mem{Base: at, Index: groupStep, Scale: i}
 }
 
+// groupSoftmax is the routine that goes on to the softmax of the rows.
+func groupSoftmax(l Level) Function {
+	f := groupExp(l)
+	name := "rowsSoftmaxGroups" + l.String()
+	f.Doc = fmt.Sprintf(`%s is rowsExpGroups%v, but multiplies each row of y by 1 / float32(sum[r]) at the end, and leaves anything in sum.
+It gives the same bits as rowsSoftmax%[2]v.`, name, l)
+	f.Name = name
+	f.Body = func(m Machine) { groupBody(m, groupScaled) }
+	return f
+}
+
 func groupExp(l Level) Function {
 	name := "rowsExpGroups" + l.String()
 	lanes := l.machine(nil).Lanes()
@@ -93,7 +104,7 @@ groups that are left. Rows with NaN have NaN for their sum, and anything as thei
 		Params: []Param{{"y", "*float32"}, {"x", "*float32"}, {"maximum", "*float32"}, {"sum", "*float64"},
 			{"groups", "int"}, {"whole", "int"}, {"tail", "int"}},
 		Results: []Param{{"left", "int"}},
-		Body:    groupExpBody,
+		Body:    func(m Machine) { groupBody(m, groupSums) },
 	}
 }
 
@@ -113,7 +124,8 @@ func groupPass(m Machine, name string, body func(tail bool), at ...Reg) {
 	m.Label(name + "End")
 }
 
-func groupExpBody(m Machine) {
+// groupBody emits the loop over groups, of which finish emits what follows the exponentials.
+func groupBody(m Machine, finish func(m Machine)) {
 	m.Param(groupX, "x")
 	m.Param(groupY, "y")
 	m.Param(groupMaximum, "maximum")
@@ -135,7 +147,7 @@ func groupExpBody(m Machine) {
 	m.Label("group")
 	groupMaxima(m)
 	groupExponentials(m)
-	groupSums(m)
+	finish(m)
 	m.Address(groupX, Mem{Base: groupX, Index: groupStep, Scale: groupRows})
 	m.Address(groupY, Mem{Base: groupY, Index: groupStep, Scale: groupRows})
 	m.AddConst(groupMaximum, 4*groupRows)
@@ -237,7 +249,46 @@ func groupExponentials(m Machine) {
 
 // groupSums stores the sums of y.
 func groupSums(m Machine) {
-	low := func(i int) Vec { return Vec(2 * i) }
+	groupAdd(m)
+	for i := range groupRows {
+		m.StoreDouble(At(groupSum, 8*i), groupTotal(i))
+	}
+}
+
+// groupScaled divides the rows of y by their sums.
+func groupScaled(m Machine) {
+	const one, value = Vec(2 * groupRows), Vec(2*groupRows + 1)
+	groupAdd(m)
+	m.Ones(one)
+	for i := range groupRows {
+		m.BroadcastFromDouble(groupTotal(i), groupTotal(i))
+		m.DivVec(groupTotal(i), one, groupTotal(i))
+	}
+	m.Move(groupTo, groupY)
+	groupPass(m, "scaled", func(tail bool) {
+		for i := range groupRows {
+			v, at := value+Vec(i), groupRow(groupTo, i)
+			if tail {
+				m.LoadTail(v, at)
+			} else {
+				m.Load(v, at)
+			}
+			m.MulVec(v, v, groupTotal(i))
+			if tail {
+				m.StoreTail(at, v)
+			} else {
+				m.Store(at, v)
+			}
+		}
+	}, groupTo)
+}
+
+// groupTotal is the register whose lane 0 groupAdd leaves the sum of row i in.
+func groupTotal(i int) Vec { return Vec(2 * i) }
+
+// groupAdd adds up the rows of y.
+func groupAdd(m Machine) {
+	low := groupTotal
 	high := func(i int) Vec { return Vec(2*i + 1) }
 	const a, b = Vec(2 * groupRows), Vec(2*groupRows + 1)
 	m.Move(groupTo, groupY)
@@ -259,20 +310,22 @@ func groupSums(m Machine) {
 	}, groupTo)
 	for i := range groupRows {
 		m.SumOfDoubles(low(i), high(i), a+Vec(i))
-		m.StoreDouble(At(groupSum, 8*i), low(i))
 	}
 }
 
-// groupChoice is the Go function that chooses the level.
+// groupChoice are the Go functions that choose the level.
 func groupChoice() string {
-	call := func(l string) string { return "rowsExpGroups" + l + "(y, x, maximum, sum, groups, whole, tail)" }
-	return strings.Join([]string{
-		"\nfunc (s *simd) rowsExpGroups(y, x, maximum *float32, sum *float64, groups, whole, tail int) (left int) {",
-		"\tif s.level == AVX512 {",
-		"\t\treturn " + call("AVX512"),
-		"\t}",
-		"\treturn " + call("AVX2"),
-		"}\n",
-		fmt.Sprintf("// groupRows is the number of rows of a group.\nconst groupRows = %d\n", groupRows),
-	}, "\n")
+	var b strings.Builder
+	for _, name := range []string{"rowsExpGroups", "rowsSoftmaxGroups"} {
+		fmt.Fprintf(&b, `
+func (s *simd) %[1]s(y, x, maximum *float32, sum *float64, groups, whole, tail int) (left int) {
+	if s.level == AVX512 {
+		return %[1]sAVX512(y, x, maximum, sum, groups, whole, tail)
+	}
+	return %[1]sAVX2(y, x, maximum, sum, groups, whole, tail)
+}
+`, name)
+	}
+	fmt.Fprintf(&b, "\n// groupRows is the number of rows of a group.\nconst groupRows = %d\n", groupRows)
+	return b.String()
 }

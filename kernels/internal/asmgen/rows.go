@@ -326,7 +326,7 @@ func rowFile(l Level) File {
 			f.Go += choice(&fn, l)
 		}
 	}
-	f.Functions = append(f.Functions, groupExp(l))
+	f.Functions = append(f.Functions, groupExp(l), groupSoftmax(l))
 	if l == AVX2 {
 		f.Go += groupChoice()
 	}
