@@ -99,13 +99,22 @@ func (e *conv) convEpilogue(t *tile, first, last bool) {
 	}
 }
 
-// stripAdd runs tiles over n pixels from dst on, channels from j on, some at a time: it lets those of the destination begin as the residual
-// just before they are computed.
+// stripAdd runs tiles over n pixels from dst on, channels from j on. The destination begins as the residual: tiles read that in its place if its pixels
+// are as far apart, else some pixels of it are copied at a time, just before they are computed.
 func (e *conv) stripAdd(t *tile, from *float32, dst, j, n, vectors, pieces int, first bool) {
 	step := t.cRow / 4                    // of the destination
 	resStep := step / e.dstPix * e.resPix // of the residual
 	res := dst / e.dstPix * e.resPix
 	columns := (vectors-1)*e.lanes + t.tail
+	if e.resPix == e.dstPix {
+		to := e.dst[dst+j:]
+		if first {
+			t.from = bytesBetween(to, e.residual[res+j:])
+		}
+		e.strip(t, from, &to[0], n, vectors, pieces)
+		t.from = 0
+		return
+	}
 	for i := 0; i < n; i += residualRows {
 		count := min(residualRows, n-i)
 		to := e.dst[dst+i*step+j:]
