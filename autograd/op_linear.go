@@ -60,24 +60,26 @@ func (l *linear) Emit(e *Emitter) {
 	})
 }
 
-// A part of a product has whole panels of columns and a good number of rows: it packs its columns of the
-// right side once, which costs about as much as a few rows.
+// A part of a product has whole panels of columns, whose widths are multiples of gemmPanel, and a good number of rows: it packs its columns
+// of the right side once, which costs about as much as a few rows.
 const (
-	gemmColumns = 64
-	gemmRows    = 128
-	gemmParts   = 64 // at most
-	gemmFew     = 4  // parts that are worth smaller ones
-	gemmRowsFew = 64
+	gemmPanel      = 16
+	gemmColumns    = 128
+	gemmRows       = 128
+	gemmParts      = 64 // at most
+	gemmFew        = 4  // parts that are worth smaller ones
+	gemmColumnsFew = 48
+	gemmRowsFew    = 64
 )
 
 // gemmGrid returns into how many parts the rows and the columns of an m x n product over k are divided. Columns come first,
 // because no two parts then pack the same ones.
 func gemmGrid(m, n, k int) (rows, columns int) {
 	wanted := flopParts(gemmParts, 2*m*n*k)
-	columns = max(1, min(wanted, n/(2*gemmColumns)))
+	columns = max(1, min(wanted, n/gemmColumns))
 	rows = max(1, min(kernels.Split(wanted, columns), m/gemmRows))
 	if few := min(wanted, gemmFew); rows*columns < few {
-		columns = max(1, min(few, n/gemmColumns))
+		columns = max(1, min(few, n/gemmColumnsFew))
 		rows = max(rows, min(kernels.Split(few, columns), m/gemmRowsFew))
 	}
 	return rows, columns
@@ -86,7 +88,7 @@ func gemmGrid(m, n, k int) (rows, columns int) {
 // emitGEMM adds a step that multiplies input 0 by input 1 in parts of rows and columns.
 func emitGEMM(e *Emitter, proto kernels.GEMM) {
 	rows, columns := gemmGrid(proto.M, proto.N, proto.K)
-	panels := kernels.Split(proto.N, gemmColumns)
+	panels := kernels.Split(proto.N, gemmPanel)
 	type block struct {
 		kernels.GEMM
 		a, b, c int // where its operands start
@@ -95,7 +97,7 @@ func emitGEMM(e *Emitter, proto kernels.GEMM) {
 	for i := range blocks {
 		lo, hi := kernels.Range(i/columns, rows, proto.M)
 		left, right := kernels.Range(i%columns, columns, panels)
-		left, right = left*gemmColumns, min(right*gemmColumns, proto.N)
+		left, right = left*gemmPanel, min(right*gemmPanel, proto.N)
 		b := &blocks[i]
 		*b = block{GEMM: proto, a: lo * proto.LDA, b: left, c: lo*proto.LDC + left}
 		b.M, b.N = hi-lo, right-left

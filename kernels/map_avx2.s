@@ -26,7 +26,8 @@ DATA exponential<>+36(SB)/4, $1042983535
 DATA exponential<>+40(SB)/4, $1056964608
 DATA exponential<>+44(SB)/4, $1065353216
 DATA exponential<>+48(SB)/4, $2147483648
-GLOBL exponential<>(SB), RODATA|NOPTR, $52
+DATA exponential<>+52(SB)/4, $1118568448
+GLOBL exponential<>(SB), RODATA|NOPTR, $56
 
 // func mapAddAVX2(dst *float32, a *float32, b *float32, past int, n int)
 TEXT ·mapAddAVX2(SB), NOSPLIT, $0-40

@@ -109,6 +109,28 @@ func rowsScaleAVX2(y *float32, x *float32, a *float32, b *float32, rows int, who
 //go:noescape
 func rowsShiftAVX2(y *float32, x *float32, a *float32, b *float32, rows int, whole int, tail int)
 
+// rowsExpGroupsAVX2 computes, for groups of 4 rows of c = 8*whole + tail floats, with tail below 8 and groups and c above 0:
+//
+//	for r := range 4 * groups {
+//		maximum[r] = the greatest of x(r)
+//		for i := range c {
+//			y(r, i) = exp(x(r, i) - maximum[r])
+//			sum[r] += float64(y(r, i))
+//		}
+//	}
+//
+// It gives the same bits as rowsExpAVX2. It stops before a group one of whose rows holds infinities or numbers more than 86 apart, and returns the number of
+// groups that are left. Rows with NaN have NaN for their sum, and anything as their maximum.
+//
+//go:noescape
+func rowsExpGroupsAVX2(y *float32, x *float32, maximum *float32, sum *float64, groups int, whole int, tail int) (left int)
+
+// rowsSoftmaxGroupsAVX2 is rowsExpGroupsAVX2, but multiplies each row of y by 1 / float32(sum[r]) at the end, and leaves anything in sum.
+// It gives the same bits as rowsSoftmaxAVX2.
+//
+//go:noescape
+func rowsSoftmaxGroupsAVX2(y *float32, x *float32, maximum *float32, sum *float64, groups int, whole int, tail int) (left int)
+
 func (s *simd) rowsSoftmax(y *float32, x *float32, rows int, whole int, tail int) {
 	if s.level == AVX512 {
 		rowsSoftmaxAVX512(y, x, rows, whole, tail)
@@ -164,3 +186,20 @@ func (s *simd) rowsShift(y *float32, x *float32, a *float32, b *float32, rows in
 		rowsShiftAVX2(y, x, a, b, rows, whole, tail)
 	}
 }
+
+func (s *simd) rowsExpGroups(y, x, maximum *float32, sum *float64, groups, whole, tail int) (left int) {
+	if s.level == AVX512 {
+		return rowsExpGroupsAVX512(y, x, maximum, sum, groups, whole, tail)
+	}
+	return rowsExpGroupsAVX2(y, x, maximum, sum, groups, whole, tail)
+}
+
+func (s *simd) rowsSoftmaxGroups(y, x, maximum *float32, sum *float64, groups, whole, tail int) (left int) {
+	if s.level == AVX512 {
+		return rowsSoftmaxGroupsAVX512(y, x, maximum, sum, groups, whole, tail)
+	}
+	return rowsSoftmaxGroupsAVX2(y, x, maximum, sum, groups, whole, tail)
+}
+
+// groupRows is the number of rows of a group.
+const groupRows = 4

@@ -108,3 +108,25 @@ func rowsScaleAVX512(y *float32, x *float32, a *float32, b *float32, rows int, w
 //
 //go:noescape
 func rowsShiftAVX512(y *float32, x *float32, a *float32, b *float32, rows int, whole int, tail int)
+
+// rowsExpGroupsAVX512 computes, for groups of 4 rows of c = 16*whole + tail floats, with tail below 16 and groups and c above 0:
+//
+//	for r := range 4 * groups {
+//		maximum[r] = the greatest of x(r)
+//		for i := range c {
+//			y(r, i) = exp(x(r, i) - maximum[r])
+//			sum[r] += float64(y(r, i))
+//		}
+//	}
+//
+// It gives the same bits as rowsExpAVX512. It stops before a group one of whose rows holds infinities or numbers more than 86 apart, and returns the number of
+// groups that are left. Rows with NaN have NaN for their sum, and anything as their maximum.
+//
+//go:noescape
+func rowsExpGroupsAVX512(y *float32, x *float32, maximum *float32, sum *float64, groups int, whole int, tail int) (left int)
+
+// rowsSoftmaxGroupsAVX512 is rowsExpGroupsAVX512, but multiplies each row of y by 1 / float32(sum[r]) at the end, and leaves anything in sum.
+// It gives the same bits as rowsSoftmaxAVX512.
+//
+//go:noescape
+func rowsSoftmaxGroupsAVX512(y *float32, x *float32, maximum *float32, sum *float64, groups int, whole int, tail int) (left int)

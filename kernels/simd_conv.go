@@ -245,6 +245,10 @@ func (e *conv) run(lo, hi int) {
 		for j := 0; j < rows.end(e.byTaps); {
 			v := rows.part(&e.rows, j, e.byTaps)
 			j += rows.step(&v, e.byTaps)
+			if v.taps == 0 && !e.depthwise && e.gradient == nil { // no tap in any column either
+				e.images(&v, &axisRun{outStep: 1, n: e.cols.out}, lo, hi, false)
+				continue
+			}
 			for k := range e.cols.groups() {
 				cols := e.cols.group(k)
 				e.columns(&v, &cols, lo, hi)

@@ -15,6 +15,10 @@ func (e *conv) multiply(v, h *axisRun, b *box) {
 	firstTap := v.groupFirst*e.cols.kernel + v.size*h.groupFirst + (v.first-v.groupFirst)*h.size + (h.first - h.groupFirst)
 
 	b.merge()
+	if total == 0 && e.part == (convPart{first: true}) && e.residual == nil {
+		e.clear(b)
+		return
+	}
 	var pieces [tilePieces]tilePiece
 	t := tile{pieces: &pieces[0], length: length, aStep: 4, beta: 1}
 	for j := 0; j < e.dstChan; j += e.width() {
@@ -64,6 +68,23 @@ func (e *conv) multiply(v, h *axisRun, b *box) {
 	}
 }
 
+// clear sets the pixels of a box to zero: those of an input gradient that no output reads, as with strides.
+func (e *conv) clear(b *box) {
+	run, step := b.n[2], b.dst[2]
+	length := e.dstChan
+	if step == e.dstChan { // pixels side by side
+		run, length = 1, run*e.dstChan
+	}
+	for outer := range b.n[0] {
+		for inner := range b.n[1] {
+			at := b.dst0 + outer*b.dst[0] + inner*b.dst[1]
+			for i := range run {
+				clear(e.dst[at+i*step:][:length])
+			}
+		}
+	}
+}
+
 // convEpilogue sets what happens to the sum over some of the pieces.
 func (e *conv) convEpilogue(t *tile, first, last bool) {
 	t.flags = 0
@@ -78,13 +99,22 @@ func (e *conv) convEpilogue(t *tile, first, last bool) {
 	}
 }
 
-// stripAdd runs tiles over n pixels from dst on, channels from j on, some at a time: it lets those of the destination begin as the residual
-// just before they are computed.
+// stripAdd runs tiles over n pixels from dst on, channels from j on. The destination begins as the residual: tiles read that in its place if its pixels
+// are as far apart, else some pixels of it are copied at a time, just before they are computed.
 func (e *conv) stripAdd(t *tile, from *float32, dst, j, n, vectors, pieces int, first bool) {
 	step := t.cRow / 4                    // of the destination
 	resStep := step / e.dstPix * e.resPix // of the residual
 	res := dst / e.dstPix * e.resPix
 	columns := (vectors-1)*e.lanes + t.tail
+	if e.resPix == e.dstPix {
+		to := e.dst[dst+j:]
+		if first {
+			t.from = bytesBetween(to, e.residual[res+j:])
+		}
+		e.strip(t, from, &to[0], n, vectors, pieces)
+		t.from = 0
+		return
+	}
 	for i := 0; i < n; i += residualRows {
 		count := min(residualRows, n-i)
 		to := e.dst[dst+i*step+j:]

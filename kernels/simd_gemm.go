@@ -56,7 +56,8 @@ func (s *simd) gemm(g *GEMM, a, b, c, bias, scratch []float32) {
 }
 
 // gemmAdd follows the loop nest of Goto and van de Geijn (2008): blocks of columns,
-// blocks of the reduction, blocks of rows. C begins as the residual: rows of it are copied just before they are computed.
+// blocks of the reduction, blocks of rows. C begins as the residual: tiles read it in place of C if its rows are as far apart, else rows of it are
+// copied just before they are computed.
 func (s *simd) gemmAdd(g *GEMM, a, b, c, bias, residual, scratch []float32) {
 	if g.M <= 0 || g.N <= 0 {
 		return
@@ -101,6 +102,7 @@ func (s *simd) gemmAdd(g *GEMM, a, b, c, bias, residual, scratch []float32) {
 			t.length = kc
 			s.gemmEpilogue(g, &t, pc == 0, pc+kc == g.K, bias != nil)
 			m := matrixB{b: blockB, packed: plan.packB}
+			t.from = 0
 			switch {
 			case g.Packed:
 				m.b, m.packed = b[packedBlock(g.LDB, s.roundUp, pc, kc, g.Column+jc):], true
@@ -114,7 +116,11 @@ func (s *simd) gemmAdd(g *GEMM, a, b, c, bias, residual, scratch []float32) {
 			if bias != nil {
 				m.bias = bias[jc : jc+nc]
 			}
-			if residual != nil && pc == 0 {
+			switch {
+			case residual == nil || pc > 0:
+			case g.LDR == g.LDC:
+				t.from = bytesBetween(c, residual)
+			default:
 				m.residual, m.ldr, m.ldc = residual[jc:], g.LDR, g.LDC
 			}
 			if !plan.packA {

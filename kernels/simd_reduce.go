@@ -196,10 +196,14 @@ func moments(mean, m2 []float32, sum, squares, shift *[channelChunk]float64, row
 	}
 }
 
-// sumRows is the number of rows of channelChunk floats in one call.
-const sumRows = mapChunk / channelChunk
+// sumRows is the number of rows of channelChunk floats in one call: they stay in the first-level cache while blocks of columns are
+// summed, and calls together read memory about in order.
+const sumRows = 32
 
 func (s *simd) sum(x []float32) float64 {
+	if len(x) < channelChunk {
+		return genericSum(x)
+	}
 	var sum [channelChunk]float64
 	for len(x) >= channelChunk {
 		rows := min(len(x)/channelChunk, sumRows)

@@ -23,11 +23,62 @@ func rowsAtOnce(c int) int { return max(1, mapChunk/16/c) }
 // rowsOfBlock are as many of those as have room on the stack; they stay in the first-level cache between two passes.
 func rowsOfBlock(c int) int { return min(rowBlock, max(1, 4096/c)) }
 
+// groupColumns is the most columns of rows that are taken in groups: those of a group stay in the first-level cache.
+const groupColumns = 512
+
+// expRows is rowsExp, which takes rows in groups where that gives the same bits.
+func (s *simd) expRows(y, x []float32, maximum []float32, sum []float64, rows, c int) {
+	whole, tail := s.splitRow(c)
+	for r := 0; r < rows; {
+		n := rows - r
+		if groups := n / groupRows; groups > 0 && c <= groupColumns {
+			if done := groups - s.rowsExpGroups(&y[r*c], &x[r*c], &maximum[r], &sum[r], groups, whole, tail); done > 0 {
+				r += done * groupRows
+				continue
+			}
+			n = groupRows
+		}
+		s.rowsExp(&y[r*c], &x[r*c], &maximum[r], &sum[r], n, whole, tail)
+		r += n
+	}
+}
+
+// groupFloats is how many exponentials are kept whose sums alone are wanted.
+const groupFloats = 1024
+
+// expSums is expRows for rows whose exponentials are not wanted.
+func (s *simd) expSums(x []float32, maximum []float32, sum []float64, rows, c int) {
+	step := groupFloats / c
+	if step < groupRows || rows < groupRows {
+		whole, tail := s.splitRow(c)
+		s.rowsExpSum(&x[0], &maximum[0], &sum[0], rows, whole, tail)
+		return
+	}
+	var y [groupFloats]float32
+	for lo := 0; lo < rows; lo += step {
+		s.expRows(y[:], x[lo*c:], maximum[lo:], sum[lo:], min(step, rows-lo), c)
+	}
+}
+
 func (s *simd) softmax(y, x []float32, rows, c int) {
 	y, x = y[:rows*c], x[:rows*c]
+	if len(y) == 0 {
+		return
+	}
 	whole, tail := s.splitRow(c)
-	for at, step := 0, c*rowsAtOnce(max(c, 1)); at < len(y); at += step {
-		s.rowsSoftmax(&y[at], &x[at], min(step, len(y)-at)/c, whole, tail)
+	var maximum [rowBlock]float32
+	var sum [rowBlock]float64
+	for r := 0; r < rows; {
+		n := min(rows-r, rowsAtOnce(c))
+		if groups := min(n, rowBlock) / groupRows; groups > 0 && c <= groupColumns {
+			if done := groups - s.rowsSoftmaxGroups(&y[r*c], &x[r*c], &maximum[0], &sum[0], groups, whole, tail); done > 0 {
+				r += done * groupRows
+				continue
+			}
+			n = groupRows
+		}
+		s.rowsSoftmax(&y[r*c], &x[r*c], n, whole, tail)
+		r += n
 	}
 }
 
@@ -58,7 +109,7 @@ func (s *simd) logSoftmax(y, x []float32, rows, c int) {
 	step := rowsOfBlock(c)
 	for lo := 0; lo < rows; lo += step {
 		n, at := min(step, rows-lo), lo*c
-		s.rowsExpSum(&x[at], &maximum[0], &sum[0], n, whole, tail)
+		s.expSums(x[at:], maximum[:], sum[:], n, c)
 		for r, v := range sum[:n] {
 			log[r] = float32(math.Log(v))
 		}
@@ -72,13 +123,12 @@ func (s *simd) crossEntropy(loss, logits, labels []float32, smoothing float32, r
 	if len(logits) == 0 {
 		return
 	}
-	whole, tail := s.splitRow(c)
 	var maximum [rowBlock]float32
 	var sum [rowBlock]float64
 	step := rowsOfBlock(c)
 	for lo := 0; lo < rows; lo += step {
 		n := min(step, rows-lo)
-		s.rowsExpSum(&logits[lo*c], &maximum[0], &sum[0], n, whole, tail)
+		s.expSums(logits[lo*c:], maximum[:], sum[:], n, c)
 		for r := range n {
 			x := logits[(lo+r)*c : (lo+r+1)*c]
 			m, weight := float64(maximum[r]), float64(smoothing)
@@ -105,7 +155,7 @@ func (s *simd) crossEntropyGrad(dx, logits, labels []float32, smoothing, scale f
 	for lo := 0; lo < rows; lo += step {
 		n := min(step, rows-lo)
 		block := dx[lo*c : (lo+n)*c]
-		s.rowsExp(&block[0], &logits[lo*c], &maximum[0], &sum[0], n, whole, tail)
+		s.expRows(block, logits[lo*c:], maximum[:], sum[:], n, c)
 		for r := range n {
 			p := float64(block[r*c : (r+1)*c][int(labels[lo+r])]) / sum[r]
 			label[r] = float32(float64(scale) * (p - every - (1 - float64(smoothing))))

@@ -49,6 +49,11 @@ func (s *simd) roundUp(n int) int { return (n + s.lanes - 1) &^ (s.lanes - 1) }
 // routines check the lengths of slices once, before the tiles.
 func addBytes(p *float32, n int) *float32 { return (*float32)(unsafe.Add(unsafe.Pointer(p), n)) }
 
+// bytesBetween returns how far the start of b lies after that of a. They must not lie on the stack, which may move.
+func bytesBetween(a, b []float32) int {
+	return int(uintptr(unsafe.Pointer(&b[0])) - uintptr(unsafe.Pointer(&a[0])))
+}
+
 // strip runs tiles over n rows, in parts of about the same size. a and c are those of
 // the first row; t holds the rest, but for what is set by each call.
 func (s *simd) strip(t *tile, a, c *float32, n, vectors, pieces int) {

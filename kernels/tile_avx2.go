@@ -355,7 +355,7 @@ const (
 // The epilogue of a tile, in this order.
 const (
 	tileAlpha = 1 << iota // multiply by alpha
-	tileBeta              // add beta*C
+	tileBeta              // add beta*C, or beta times what lies t.from bytes further
 	tileBias              // add the bias
 	tileReLU              // replace what is negative by zero
 )
@@ -381,6 +381,7 @@ type tile struct {
 	flags    int                 // the epilogue
 	alpha    float32             // factor of the product, if flags has tileAlpha
 	beta     float32             // factor of C, if flags has tileBeta
+	from     int                 // bytes from C to what is read in its place, if flags has tileBeta
 	tiles    int                 // of routines that run several, those that are left; zero after the call
 	reduced  int                 // number of pieces, of each of them
 	aTile    int                 // from tile to tile of A

@@ -7,6 +7,7 @@ import (
 
 // exponentials is the part of [Machine] for exponentials and rows that are reduced.
 type exponentials interface {
+	grouped
 	OrVec(dst, a, b Vec)                  // bit by bit
 	FMAAddend(p, r Vec, m Mem, tmp Vec)   // p = p*r + the float at m, rounded once; tmp may be overwritten
 	ScaleByPower(p, n, tmp, tmp2 Vec)     // p *= 2^n, rounded once; n is an integer, -150 to 128, and p in (1/2, 2); the rest may be overwritten
@@ -125,6 +126,7 @@ const (
 	expC2
 	expOne
 	expSign
+	expDistance
 )
 
 // expNumbers are the numbers of the exponential. Below the lowest it is zero and above the
@@ -137,7 +139,7 @@ func expNumbers() []uint32 {
 		expLowest: -104, expHighest: 89, expRound: 3 << 22, expLog2E: math.Log2E,
 		expMinusLn2High: float32(-high), expMinusLn2Low: float32(high - math.Ln2),
 		expC6: 0.00139261759, expC5: 0.00836317334, expC4: 0.0416665561, expC3: 0.166665778, expC2: 0.5, expOne: 1,
-		expSign: float32(math.Copysign(0, -1)),
+		expSign: float32(math.Copysign(0, -1)), expDistance: expLimit,
 	}
 	words := make([]uint32, len(numbers))
 	for i, v := range numbers {

@@ -326,5 +326,9 @@ func rowFile(l Level) File {
 			f.Go += choice(&fn, l)
 		}
 	}
+	f.Functions = append(f.Functions, groupExp(l), groupSoftmax(l))
+	if l == AVX2 {
+		f.Go += groupChoice()
+	}
 	return f
 }

@@ -42,6 +42,7 @@ var tileRecord = record{
 		{"flags", "int", 8, "the epilogue"},
 		{"alpha", "float32", 4, "factor of the product, if flags has tileAlpha"},
 		{"beta", "float32", 4, "factor of C, if flags has tileBeta"},
+		{"from", "int", 8, "bytes from C to what is read in its place, if flags has tileBeta"},
 		{"tiles", "int", 8, "of routines that run several, those that are left; zero after the call"},
 		{"reduced", "int", 8, "number of pieces, of each of them"},
 		{"aTile", "int", 8, "from tile to tile of A"},
@@ -69,7 +70,7 @@ const (
 // The epilogue of a tile, in this order.
 const (
 	tileAlpha = 1 << iota // multiply by alpha
-	tileBeta              // add beta*C
+	tileBeta              // add beta*C, or beta times what lies t.from bytes further
 	tileBias              // add the bias
 	tileReLU              // replace what is negative by zero
 )
@@ -299,8 +300,9 @@ func (e *tileEmitter) epilogue() {
 			}
 		}
 	}
+	groups := (rows + tileGroup - 1) / tileGroup
 	tileIndex(m, "cRow")
-	for g := range (rows + tileGroup - 1) / tileGroup {
+	for g := range groups {
 		m.LoadInt(tileBase+Reg(g), tileArg("c").Plus(8*g))
 		if e.together {
 			m.AddMem(tileBase+Reg(g), tileArg("cAt"))
@@ -316,10 +318,17 @@ func (e *tileEmitter) epilogue() {
 	m.Label(e.label("beta"))
 	m.JumpBitClear(flags, 1, e.label("bias"))
 	m.Broadcast(x, tileArg("beta"))
+	m.LoadInt(tileB, tileArg("from"))
+	for g := range groups {
+		m.Add(tileBase+Reg(g), tileB)
+	}
 	each(func(acc Vec, i, v int) {
 		e.load(y, tileRow(i), v)
 		m.FMA(acc, y, x)
 	})
+	for g := range groups {
+		m.Sub(tileBase+Reg(g), tileB)
+	}
 
 	m.Label(e.label("bias"))
 	m.JumpBitClear(flags, 2, e.label("relu"))
