@@ -59,6 +59,7 @@ type plan struct {
 	buffers   []tensor.Buffer
 	offsets   []int
 	total     int // elements of the arena
+	fixed     int // of those, elements of frozen nodes
 
 	groups []*rowGroup // by position in the schedule; nil for nodes in none
 	used   []int       // by buffer: position at which it is read for the last time
@@ -121,6 +122,11 @@ func planMemory(schedule, outputs []*Node, groups []*rowGroup, frozen map[*Node]
 		}
 		if g != nil {
 			p.release(n, i)
+		}
+	}
+	for _, b := range p.buffers {
+		if b.First == 0 && b.Last == len(schedule) && frozen != nil {
+			p.fixed += b.Size
 		}
 	}
 	p.offsets, p.total = tensor.PlanArena(p.buffers, arenaAlign)

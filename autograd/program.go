@@ -292,6 +292,9 @@ func (p *Program) Tensor(n *Node) *tensor.Tensor { return p.tensors[n] }
 // ArenaBytes returns the planned memory of all values that live only within a run, and of what is kept between runs besides variables and inputs.
 func (p *Program) ArenaBytes() int64 { return 4 * int64(p.plan.total+p.kept) }
 
+// RunBytes returns the part of [Program.ArenaBytes] that holds values of one run: not what a frozen program computes once.
+func (p *Program) RunBytes() int64 { return 4 * int64(p.plan.total-p.plan.fixed) }
+
 // Work returns the exact cost of one run; what a frozen program computes once is left out.
 func (p *Program) Work() Work {
 	var sum Work
