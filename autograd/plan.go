@@ -167,7 +167,7 @@ func (p *plan) release(n *Node, step int) {
 		}
 		if !contains(a.inputs, i) {
 			p.mixed[b] = g
-		} else if p.used[b] == step && p.mixed[b] != g && !contains(p.spare, b) {
+		} else if p.used[b] == step && !contains(p.spare, b) {
 			p.spare = append(p.spare, b)
 		}
 	}

@@ -56,6 +56,7 @@ type Program struct {
 	tensors  map[*Node]*tensor.Tensor
 	schedule []*Node
 	plan     *plan
+	arena    []float32
 	timing   *timing // of RunTimed
 	kept     int     // floats outside of the arena
 
@@ -134,6 +135,7 @@ func Compile(o Options) (*Program, error) {
 		return nil, &MemoryError{need, o.MaxBytes}
 	}
 	arena := o.Memory.take(0, p.plan.total)
+	p.arena = arena
 	for _, n := range schedule {
 		if err := p.bind(n, arena); err != nil {
 			return nil, err

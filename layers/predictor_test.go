@@ -241,15 +241,15 @@ func TestThroughput(t *testing.T) {
 
 // A batch is divided if it has some images and the network computes little for what it moves.
 func TestWhatThroughputDivides(t *testing.T) {
-	store := NewStore(6)
 	for _, c := range []struct {
 		name             string
 		images, channels int
 		divided          bool
 	}{{"depthwise", 64, 0, true}, {"depthwise, few images", 4, 0, false}, {"many channels", 64, 48, false}} {
-		s := store.Root().Sub(c.name)
+		store := NewStore(6)
+		s := store.Root()
 		groups := ConvOptions{Padding: 1, Groups: 3, NoBias: true}
-		model := Sequential{NewConv2D(s.Sub("a"), 3, 3, 3, groups), GlobalAvgPool{}, NewLinear(s.Sub("head"), 3, 4)}
+		model := Sequential{NewConv2D(s.Sub("depthwise"), 3, 3, 3, groups), GlobalAvgPool{}, NewLinear(s.Sub("classifier"), 3, 4)}
 		if n := c.channels; n > 0 {
 			same := ConvOptions{Padding: 1, NoBias: true}
 			model = Sequential{NewConv2D(s.Sub("a"), 3, n, 3, same), NewConv2D(s.Sub("b"), n, n, 3, same), GlobalAvgPool{}, NewLinear(s.Sub("head"), n, 4)}
