@@ -32,6 +32,8 @@
 // values are read where a cache near the core still holds them. A batch norm in training ends a group, because its statistics need
 // all images.
 //
+// If the plan needs more memory than Options.MaxBytes, cheap values of the forward pass are computed again when gradients read them (recompute.go).
+//
 // A frozen program (Options.Frozen, for inference) computes what follows from variables alone only once: kernels with a batch norm folded into them,
 // in the order in which a routine reads them.
 //

@@ -59,6 +59,7 @@ type plan struct {
 	buffers   []tensor.Buffer
 	offsets   []int
 	total     int // elements of the arena
+	fixed     int // of those, elements of frozen nodes
 
 	groups []*rowGroup // by position in the schedule; nil for nodes in none
 	used   []int       // by buffer: position at which it is read for the last time
@@ -123,6 +124,11 @@ func planMemory(schedule, outputs []*Node, groups []*rowGroup, frozen map[*Node]
 			p.release(n, i)
 		}
 	}
+	for _, b := range p.buffers {
+		if b.First == 0 && b.Last == len(schedule) && frozen != nil {
+			p.fixed += b.Size
+		}
+	}
 	p.offsets, p.total = tensor.PlanArena(p.buffers, arenaAlign)
 	return p
 }
@@ -161,7 +167,7 @@ func (p *plan) release(n *Node, step int) {
 		}
 		if !contains(a.inputs, i) {
 			p.mixed[b] = g
-		} else if p.used[b] == step && p.mixed[b] != g && !contains(p.spare, b) {
+		} else if p.used[b] == step && !contains(p.spare, b) {
 			p.spare = append(p.spare, b)
 		}
 	}

@@ -159,6 +159,10 @@ func (p *Program) LiveBytes() []int64 {
 	return live
 }
 
+// Arena returns the memory in which all values of a run lie, for looking at what of it is used. Between runs, only outputs and what a frozen program
+// keeps must stay as they are.
+func (p *Program) Arena() []float32 { return p.arena }
+
 // labels returns what a CPU profile shows of a node's steps.
 func labels(n *Node) context.Context {
 	direction := "forward"

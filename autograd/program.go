@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/pprof"
 
 	"github.com/nasbench-go/nasbench/kernels"
@@ -30,7 +31,8 @@ type Options struct {
 	// program cannot share any.
 	Memory *Memory
 
-	// MaxBytes bounds the planned memory, inputs included; 0 means no bound.
+	// MaxBytes bounds the planned memory, inputs included; 0 means no bound. What would need more computes some cheap values of the forward pass again in
+	// the backward pass, which changes no bit of the results; that is left out if Unfused is set.
 	MaxBytes int64
 
 	rules   *groupRules       // nil takes the usual ones
@@ -56,6 +58,7 @@ type Program struct {
 	tensors  map[*Node]*tensor.Tensor
 	schedule []*Node
 	plan     *plan
+	arena    []float32
 	timing   *timing // of RunTimed
 	kept     int     // floats outside of the arena
 
@@ -122,18 +125,32 @@ func Compile(o Options) (*Program, error) {
 			return nil, err
 		}
 	}
-	schedule, groups := group(schedule, ids, frozen, &rules)
+	l := newLayout(schedule, outputs, ids, frozen, &rules)
+	if o.MaxBytes > 0 && l.need() > o.MaxBytes && !o.Unfused {
+		l = l.fit(o.MaxBytes)
+		if replaced == nil {
+			replaced = map[*Node]*Node{}
+		}
+		for n, m := range replaced {
+			if to := l.replaced[m]; to != nil {
+				replaced[n] = to
+			}
+		}
+		maps.Copy(replaced, l.replaced)
+	}
+	if need := l.need(); o.MaxBytes > 0 && need > o.MaxBytes {
+		return nil, &MemoryError{need, o.MaxBytes}
+	}
+	schedule = l.order
 	p := &Program{
 		threads:  o.Threads,
 		tensors:  make(map[*Node]*tensor.Tensor, len(schedule)),
 		schedule: schedule,
-		plan:     planMemory(schedule, outputs, groups, frozen),
+		plan:     l.plan,
 		frozen:   frozen,
 	}
-	if need := p.ArenaBytes() + inputBytes(schedule); o.MaxBytes > 0 && need > o.MaxBytes {
-		return nil, &MemoryError{need, o.MaxBytes}
-	}
 	arena := o.Memory.take(0, p.plan.total)
+	p.arena = arena
 	for _, n := range schedule {
 		if err := p.bind(n, arena); err != nil {
 			return nil, err
@@ -175,6 +192,28 @@ func Compile(o Options) (*Program, error) {
 	p.task = func(part, worker int) { p.current.run(part, p.scratch[worker]) }
 	return p, nil
 }
+
+// layout is what is decided about a schedule: what runs together, and where everything lies.
+type layout struct {
+	schedule, outputs []*Node
+	ids               int
+	frozen            map[*Node]bool
+	rules             *groupRules
+	order             []*Node // the schedule with groups side by side
+	plan              *plan
+	replaced          map[*Node]*Node // by fit
+}
+
+func newLayout(schedule, outputs []*Node, ids int, frozen map[*Node]bool, rules *groupRules) *layout {
+	order, groups := group(schedule, ids, frozen, rules)
+	return &layout{
+		schedule: schedule, outputs: outputs, ids: ids, frozen: frozen, rules: rules,
+		order: order, plan: planMemory(order, outputs, groups, frozen),
+	}
+}
+
+// need returns the bytes of the arena and the inputs.
+func (l *layout) need() int64 { return 4*int64(l.plan.total) + inputBytes(l.order) }
 
 // tableFor returns the table for a node: if it touches more than the caches hold, what it writes would be gone from them before
 // anyone reads it, and had better not be fetched first.
@@ -291,6 +330,9 @@ func (p *Program) Tensor(n *Node) *tensor.Tensor { return p.tensors[n] }
 
 // ArenaBytes returns the planned memory of all values that live only within a run, and of what is kept between runs besides variables and inputs.
 func (p *Program) ArenaBytes() int64 { return 4 * int64(p.plan.total+p.kept) }
+
+// RunBytes returns the part of [Program.ArenaBytes] that holds values of one run: not what a frozen program computes once.
+func (p *Program) RunBytes() int64 { return 4 * int64(p.plan.total-p.plan.fixed) }
 
 // Work returns the exact cost of one run; what a frozen program computes once is left out.
 func (p *Program) Work() Work {

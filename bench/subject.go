@@ -13,8 +13,8 @@ import (
 // Mode is what a model is measured at.
 type Mode string
 
-// The modes: a training step (forward, backward, update by SGD with momentum), or inference of a batch on all threads. [ModelCase]
-// has two more ways of inference: of one image at a time, and of as many batches side by side as there are threads.
+// The modes: a training step (forward, backward, update by SGD with momentum), inference of a batch with all threads at one operation after the
+// other, inference of one image at a time, which [ModelCase] has besides, and inference of a batch that may be divided among the threads.
 const (
 	Train      Mode = "train"
 	Infer      Mode = "infer"
@@ -22,7 +22,7 @@ const (
 	Throughput Mode = "throughput"
 )
 
-// Modes lists what a [Subject] does.
+// Modes lists those with one program for a whole batch, which can be looked at operation by operation.
 func Modes() []string { return []string{string(Train), string(Infer)} }
 
 // ModelModes lists how a [ModelCase] is measured.
@@ -60,8 +60,10 @@ func NewSubject(m Model, mode Mode, classes int, table *kernels.Table, threads *
 			Input: m.Input, Classes: classes, Optimizer: layers.SGD{Momentum: 0.9, WeightDecay: m.WeightDecay}, ClipNorm: m.ClipNorm,
 			Schedule: layers.ConstantRate(LearningRate), Steps: 1, Threads: threads, Table: table,
 		})
-	case Infer:
-		s.predict, err = layers.NewPredictor(module, store, layers.PredictorOptions{Input: m.Input, Threads: threads, Table: table, Frozen: true})
+	case Infer, Throughput:
+		s.predict, err = layers.NewPredictor(module, store, layers.PredictorOptions{
+			Input: m.Input, Threads: threads, Table: table, Frozen: true, Throughput: mode == Throughput,
+		})
 	default:
 		err = fmt.Errorf("unknown mode %q", mode)
 	}
@@ -122,12 +124,20 @@ func (s *Subject) Step() (float64, error) {
 	return s.trainer.Step()
 }
 
-// Program returns the compiled program: without the update, when training.
+// Program returns the compiled program: without the update, when training; that of a part of the batch, if it is divided.
 func (s *Subject) Program() *autograd.Program {
 	if s.predict != nil {
 		return s.predict.Program()
 	}
 	return s.trainer.Program()
+}
+
+// Work returns the exact cost of the compiled operations of one run: without the update, when training.
+func (s *Subject) Work() autograd.Work {
+	if s.predict != nil {
+		return s.predict.Work()
+	}
+	return s.trainer.Work()
 }
 
 // Memory returns what the subject keeps.

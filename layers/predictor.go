@@ -42,8 +42,8 @@ type PredictorOptions struct {
 	// folded into convolutions, and weights put in the order in which they are read, once instead of in every run.
 	Frozen bool
 
-	// Throughput divides a batch among the threads, each of which takes few enough images at a time for all values to stay in a cache near its core. Without it all
-	// threads work at one operation after the other, which is best for few images.
+	// Throughput allows dividing a batch among the threads, each of which then takes few enough images at a time for all values to stay in a cache near its
+	// core. That is done for many images of a network that is bound by memory. Otherwise all threads work at one operation after the other.
 	Throughput bool
 }
 
@@ -67,7 +67,7 @@ func NewPredictor(model Module, store *Store, o PredictorOptions) (*Predictor, e
 	}
 	p.summary = autograd.Summarize(logits)
 	options := autograd.Options{Threads: o.Threads, Table: table, Frozen: o.Frozen}
-	if !o.Throughput {
+	if !o.Throughput || !divides(input[0], p.summary) {
 		if err := p.compile(logits, options); err != nil {
 			return nil, err
 		}
@@ -112,11 +112,18 @@ func (p *Predictor) compile(logits *autograd.Node, o autograd.Options) error {
 	return nil
 }
 
-// What a stream computes at a time fits a cache near the core, and is no more than some images, so that all workers have something to do.
+// What a stream computes at a time about fits a cache near the core, and is no more than some images, so that all workers have something to do.
 const (
-	streamBytes  = 256 << 10
+	streamBytes  = 1 << 20
 	streamImages = 16
 )
+
+// divides reports whether dividing a batch pays: it has some images, and the network computes little for each byte that it moves. Convolutions of many
+// channels are faster on more pixels at a time.
+func divides(images int, s autograd.Summary) bool {
+	const least, intensity = 8, 6 // images; FLOPs a byte
+	return images >= least && s.FLOPs < intensity*s.ActivationBytes
+}
 
 // divide makes a stream for each worker, which takes a few images of the batch at a time. How many follows from shapes alone.
 func (p *Predictor) divide(model Module, input, output tensor.Shape, o autograd.Options) error {
@@ -130,7 +137,9 @@ func (p *Predictor) divide(model Module, input, output tensor.Shape, o autograd.
 	if err := p.compile(logits, o); err != nil {
 		return err
 	}
-	p.each = max(1, min(streamImages, input[0], streamBytes/int(max(1, p.streams[0].program.ArenaBytes()))))
+	most := max(1, min(streamImages, input[0], int(streamBytes/max(1, p.streams[0].program.RunBytes()))))
+	turns := (input[0] + most - 1) / most
+	p.each = (input[0] + turns - 1) / turns // so that the last is not much smaller
 	if p.each > 1 {
 		p.streams = nil
 		one[0] = p.each

@@ -189,7 +189,7 @@ func TestFrozenPredictor(t *testing.T) {
 	}
 }
 
-// Throughput mode gives the logits of one image at a time whatever the batch and the number of threads, and the same bits for any number of them.
+// Throughput mode gives the usual logits whatever the batch and the number of threads, and the same bits for any number of them.
 func TestThroughput(t *testing.T) {
 	store := NewStore(6)
 	model := Sequential{
@@ -235,6 +235,31 @@ func TestThroughput(t *testing.T) {
 			if a, b := one.Work().MACs, one.Summary().MACs; a < b {
 				t.Errorf("%v: %d MACs are run, the model has %d", input, a, b)
 			}
+		}
+	}
+}
+
+// A batch is divided if it has some images and the network computes little for what it moves.
+func TestWhatThroughputDivides(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		images, channels int
+		divided          bool
+	}{{"depthwise", 64, 0, true}, {"depthwise, few images", 4, 0, false}, {"many channels", 64, 48, false}} {
+		store := NewStore(6)
+		s := store.Root()
+		groups := ConvOptions{Padding: 1, Groups: 3, NoBias: true}
+		model := Sequential{NewConv2D(s.Sub("depthwise"), 3, 3, 3, groups), GlobalAvgPool{}, NewLinear(s.Sub("classifier"), 3, 4)}
+		if n := c.channels; n > 0 {
+			same := ConvOptions{Padding: 1, NoBias: true}
+			model = Sequential{NewConv2D(s.Sub("a"), 3, n, 3, same), NewConv2D(s.Sub("b"), n, n, 3, same), GlobalAvgPool{}, NewLinear(s.Sub("head"), n, 4)}
+		}
+		p, err := NewPredictor(model, store, PredictorOptions{Input: tensor.Shape{c.images, 8, 8, 3}, Frozen: true, Throughput: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if divided := p.each > 0; divided != c.divided {
+			t.Errorf("%s: divided %t", c.name, divided)
 		}
 	}
 }

@@ -23,7 +23,7 @@ type TrainerOptions struct {
 	Seed           uint64   // of the random masks
 	Threads        *kernels.Threads
 	Table          *kernels.Table // nil takes that of kernels.Active
-	MaxMemory      int64          // bytes that the plan of a step may take; 0 means no bound
+	MaxMemory      int64          // bytes that everything the trainer keeps may take; 0 means no bound
 }
 
 func (o *TrainerOptions) check() error {
@@ -135,9 +135,20 @@ func NewTrainer(model Module, store *Store, o TrainerOptions) (*Trainer, error) 
 	if err != nil {
 		return nil, err
 	}
+	if err := t.prepareUpdate(); err != nil {
+		return nil, err
+	}
+	kept, most := parameterBytes(store)+t.stateBytes(), int64(0)
+	if o.MaxMemory > 0 {
+		most = max(1, o.MaxMemory-kept)
+	}
 	t.program, err = autograd.Compile(autograd.Options{
-		Outputs: append([]*autograd.Node{loss, logits}, outputs...), Threads: o.Threads, Table: o.Table, Seed: o.Seed, MaxBytes: o.MaxMemory,
+		Outputs: append([]*autograd.Node{loss, logits}, outputs...), Threads: o.Threads, Table: o.Table, Seed: o.Seed, MaxBytes: most,
 	})
+	var refused *autograd.MemoryError
+	if errors.As(err, &refused) {
+		return nil, &autograd.MemoryError{Need: refused.Need + kept, Limit: o.MaxMemory}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +158,10 @@ func NewTrainer(model Module, store *Store, o TrainerOptions) (*Trainer, error) 
 	t.loss, t.logits = t.program.Tensor(loss).Data(), t.program.Tensor(logits)
 	t.labels = t.program.Tensor(labels).Data()
 	t.images = t.program.Tensor(images).Data()
-	return t, t.prepareUpdate()
+	if o.ClipNorm > 0 {
+		t.norm = NewGradNorm(t.grads, o.Table, o.Threads)
+	}
+	return t, nil
 }
 
 // differentiate adds the gradients of all trainable parameters that the loss depends on.
@@ -173,9 +187,6 @@ func (t *Trainer) differentiate(pass *Pass, loss *autograd.Node) ([]*autograd.No
 
 func (t *Trainer) prepareUpdate() (err error) {
 	o := &t.options
-	if o.ClipNorm > 0 {
-		t.norm = NewGradNorm(t.grads, o.Table, o.Threads)
-	}
 	if t.optimizer, err = o.Optimizer.New(t.trained, o.Table, o.Threads); err != nil {
 		return err
 	}
@@ -264,20 +275,25 @@ func (t *Trainer) Program() *autograd.Program { return t.program }
 
 // Memory returns what the trainer keeps, in bytes.
 func (t *Trainer) Memory() Memory {
-	m := Memory{
+	return Memory{
 		Arena:      t.program.ArenaBytes(),
 		Inputs:     4 * int64(len(t.images)+len(t.labels)),
 		Parameters: parameterBytes(t.store),
+		State:      t.stateBytes(),
 	}
+}
+
+func (t *Trainer) stateBytes() int64 {
+	n := int64(0)
 	for _, s := range t.optimizer.State() {
-		m.State += 4 * int64(s.Value.Len())
+		n += 4 * int64(s.Value.Len())
 	}
 	if t.ema != nil {
 		for _, s := range t.ema.State() {
-			m.State += 4 * int64(s.Value.Len())
+			n += 4 * int64(s.Value.Len())
 		}
 	}
-	return m
+	return n
 }
 
 // Memory is the planned memory of a trainer or a predictor, in bytes.

@@ -80,7 +80,7 @@ func modelPlan(names []string) []modelCase {
 	for _, name := range []string{"resnet8", "darts-v2"} {
 		if slices.Contains(names, name) {
 			for _, batch := range []int{1, 64} {
-				cases = append(cases, modelCase{"infer", name, bench.Infer, batch, []entrant{oursOne, ortOne}})
+				cases = append(cases, modelCase{"infer", name, bench.Throughput, batch, []entrant{oursOne, ortOne}})
 			}
 		}
 	}

@@ -71,7 +71,7 @@ func files(t *testing.T, c modelCase) string {
 func TestServeModel(t *testing.T) {
 	for _, c := range []modelCase{
 		{section: "train", model: "stack-1x3", mode: bench.Train, batch: 5},
-		{section: "infer", model: "small-cnn", mode: bench.Infer, batch: 3},
+		{section: "infer", model: "small-cnn", mode: bench.Throughput, batch: 3},
 	} {
 		folder := files(t, c)
 		args := []string{c.model, string(c.mode), fmt.Sprint(c.batch), "1", folder}
@@ -94,7 +94,7 @@ func TestServeModel(t *testing.T) {
 			if bad := strings.HasPrefix(a, "!"); bad != (i >= 5) || err != nil != bad {
 				t.Errorf("answer %d is %q", i, a)
 			}
-			if i == 2 && len(numbers) != map[bench.Mode]int{bench.Train: 1, bench.Infer: 3 * modelClasses}[c.mode] {
+			if i == 2 && len(numbers) != map[bench.Mode]int{bench.Train: 1, bench.Throughput: 3 * modelClasses}[c.mode] {
 				t.Errorf("%s: the check gives %d numbers", c.model, len(numbers))
 			}
 		}
@@ -185,7 +185,7 @@ func TestModelTable(t *testing.T) {
 	if text := modelTable(busy, o); strings.Count(text, "| not judged: the machine was busy |") != 2 || strings.Contains(text, "| met") {
 		t.Errorf("on a busy machine:\n%s", text)
 	}
-	infer := plan[slices.IndexFunc(plan, func(c modelCase) bool { return c.mode == bench.Infer && c.batch == 64 })]
+	infer := plan[slices.IndexFunc(plan, func(c modelCase) bool { return c.section == "infer" && c.batch == 64 })]
 	text = modelTable(fake(infer, map[entrant]float64{oursOne: 0.01, ortOne: 0.02}), o)
 	if want := "| darts-v2 | 64 | 6400 | 3200 | 2.00 (2.00) | 1.5 | met | 4000 / 20000 | 8000 / 40000 | 500 | 400 | 500 |"; !strings.Contains(text, want) {
 		t.Errorf("no %q in:\n%s", want, text)

@@ -197,7 +197,7 @@ func (r *modelRecord) infer(b *strings.Builder) {
 	fmt.Fprint(b, "\nInference on one thread, images a second and the time of a batch in microseconds, median / 99th percentile:\n\n"+
 		"| network | batch | nasbench | onnxruntime | ratio | target | | nasbench, time | onnxruntime, time | memory, MB | planned | onnxruntime |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, c := range modelPlan(modelNames()) {
-		if c.mode != bench.Infer {
+		if c.mode == bench.Train {
 			continue
 		}
 		if r.Cases[c.String()] == nil {

@@ -34,9 +34,9 @@ func (a *app) newBenchModel() *cobra.Command {
 		Long: `Measure whole networks on random batches. The modes:
 
   train       a training step: forward, backward, SGD with momentum; of darts-supernet, that of the weights
-  infer       inference of a batch, divided among all threads
+  infer       inference of a batch, all threads at one operation after the other
   latency     inference of one image at a time on all threads; --batch does not matter
-  throughput  inference of as many batches side by side as there are threads, each on one
+  throughput  inference of a batch of which each thread takes a few images at a time, where that is faster
 
 The output is in Go benchmark format, which benchstat compares. img/s are images a second; GFLOP/s count the work of the compiled
 program, %peak its share of the peak rate of multiply-adds, which is measured first; peak-MB are the planned memory; p50-ns and p99-ns

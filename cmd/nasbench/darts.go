@@ -100,7 +100,7 @@ func (s *session) relax(ctx context.Context) error {
 	o := s.darts.options
 	o.Space, o.Train, o.Augment = s.space, s.data.Train, s.recipe.Augment
 	o.Seed, o.Threads, o.SecondOrder = s.seed, threads, s.darts.order == 2
-	o.MaxMemory = trainingMemory(1)
+	o.MaxMemory = s.memory.share(1)
 	o.Size.Reductions = s.size.Reductions
 	o.Checkpoint = fmt.Sprintf("%s.%s.darts", s.file.Path(), s.studyName)
 	if s.time > 0 {

@@ -121,6 +121,7 @@ func (s *session) share(ctx context.Context) error {
 		}
 	}
 	o := s.oneshot.supernet(s.space, s.data, s.recipe, s.seed, threads, s.display, print)
+	o.MaxMemory = s.memory.share(1)
 	o.Checkpoint = fmt.Sprintf("%s.%s.oneshot", s.file.Path(), s.studyName)
 	if s.time > 0 {
 		o.TrainTime = time.Duration(supernetShare * float64(s.time))

@@ -57,6 +57,7 @@ type searchOptions struct {
 	finalSeeds   int
 	threads      int
 	workers      int
+	memory       memoryFlag
 	studyFile    string
 	studyName    string
 	top          int
@@ -125,6 +126,7 @@ With --json, standard output has one JSON object per trial, in the order of tria
 	o.oneshot.add(flags)
 	flags.Var(intValue{p: &o.threads, min: 0, max: maxThreads}, "threads", "threads of each trial (0: 1)")
 	flags.Var(intValue{p: &o.workers, min: 0, max: maxThreads}, "workers", "trials that run at the same time (0: as many as the CPUs allow)")
+	o.memory.add(flags)
 	flags.StringVar(&o.studyFile, "study", "", "record the search in `FILE`, or go on with it (default a new file in the user's data folder)")
 	flags.StringVar(&o.studyName, "name", defaultStudyName, "name of the study in its file")
 	o.top = defaultTop
@@ -473,7 +475,7 @@ func (s *session) newEvaluator() (measure study.Evaluator, train *evaluator.Eval
 	}
 	train, err = evaluator.New(evaluator.Options{
 		Space: s.space, Data: s.data, Recipe: s.recipe, Workers: s.workers, Threads: s.threads,
-		MaxMemory: trainingMemory(s.workers),
+		MaxMemory: s.memory.share(s.workers),
 		Labels:    s.cpu != "",
 	})
 	return train, train, err

@@ -30,6 +30,7 @@ type trainOptions struct {
 	arch        string
 	epochs      int
 	threads     int
+	memory      memoryFlag
 	test        bool
 	out, resume string
 	spaceWas    string // digest in the checkpoint to go on with; "" if it has none
@@ -74,6 +75,7 @@ With --json, standard output has one JSON object per epoch and then one result.`
 	flags.Var(intValue{p: &o.epochs, min: 1}, "epochs", "training epochs")
 	o.recipeFlags.add(cmd)
 	flags.Var(intValue{p: &o.threads, min: 0, max: maxThreads}, "threads", "threads (0: as many as there are CPUs)")
+	o.memory.add(flags)
 	flags.BoolVar(&o.test, "test", false, "measure the trained network on the test images")
 	flags.StringVar(&o.out, "out", "", "save the model in `FILE`, after every epoch (default the file of --resume)")
 	flags.StringVar(&o.resume, "resume", "", "go on with the training saved in `FILE`")
@@ -250,7 +252,7 @@ func (t *training) run(ctx context.Context, s space.Space) error {
 	o := evaluator.TrainingOptions{
 		Space: s, Genome: t.genome, Recipe: t.recipe, Epochs: t.epochs, Seed: t.seed,
 		Train: t.data.Train, Validation: t.data.Validation, Threads: threads,
-		MaxMemory: trainingMemory(1),
+		MaxMemory: t.memory.share(1),
 		Labels:    t.cpu != "",
 		Out:       t.out, Notes: settingsOf(t.flags, trainSettings()), Resume: t.resume,
 		Progress: w.step, Report: r.epoch,

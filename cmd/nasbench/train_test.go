@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -113,4 +114,19 @@ func TestDivergedTrainingFails(t *testing.T) {
 	r := nasbench(t, nil, tinyTrain("--lr", "1e30", "--warm-up", "0", "--clip", "0")...)
 	wantOneLine(t, r, exitFailure, "training failed: loss is ")
 	wantOneLine(t, r, exitFailure, "at epoch 1, step 2; a lower --lr may help")
+}
+
+// A bound on the memory changes no bit of a training that fits, and the refusal of one that does not says what it needs.
+func TestMemoryOfATraining(t *testing.T) {
+	want := succeed(t, tinyTrain()...)
+	r := nasbench(t, nil, tinyTrain("--memory", "1k")...)
+	var need float64
+	_, text, _ := strings.Cut(r.stderr, "training needs ")
+	if _, err := fmt.Sscanf(text, "%f MB of memory, more than the 0.0 MB allowed", &need); r.code != exitFailure || err != nil {
+		t.Fatalf("exit code %d: %s", r.code, r.stderr)
+	}
+	least := succeed(t, tinyTrain("--memory", fmt.Sprintf("%.2fM", need+0.05))...)
+	if got, want := lasting(t, least.stdout), lasting(t, want.stdout); got != want {
+		t.Errorf("in %.2f MB\n%s\nwithout a bound\n%s", need, got, want)
+	}
 }

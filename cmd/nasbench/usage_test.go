@@ -75,6 +75,8 @@ func TestMistakesGiveOneLineAndCode2(t *testing.T) {
 		{"train|--arch|" + arch + "|--schedule|cosin", `unknown schedule "cosin", did you mean "cosine"?`},
 		{"train|--arch|" + arch + "|--optimizer|adam", `unknown optimizer "adam", did you mean "adamw"?`},
 		{"train|--arch|" + arch + "|--ema|1", "must be less than 1"},
+		{"train|--arch|" + arch + "|--memory|none", `--memory "none": want a number of bytes such as 500M or 2G`},
+		{"search|--memory|much", `--memory "much": want a number of bytes such as 500M or 2G`},
 		{"search|--config|" + filepath.Join("no", "such", "file"), "--config: "},
 	} {
 		t.Run(c.args, func(t *testing.T) {

@@ -106,7 +106,7 @@ func (l *Latency) run(g space.Genome) time.Duration {
 	if err != nil {
 		return 0
 	}
-	p, err := layers.NewPredictor(m, store, layers.PredictorOptions{Input: l.input})
+	p, err := layers.NewPredictor(m, store, layers.PredictorOptions{Input: l.input, Frozen: true, Throughput: true})
 	if err != nil {
 		return 0
 	}

@@ -21,7 +21,9 @@ type scorer struct {
 
 func newScorer(m *Model, s *dataset.Split, batch int, threads *kernels.Threads) (*scorer, error) {
 	batch = min(batch, s.Len(), scoreBatch)
-	predictor, err := layers.NewPredictor(m.Module, m.Store, layers.PredictorOptions{Input: tensor.Shape{batch, s.Height, s.Width, s.Channels}, Threads: threads})
+	predictor, err := layers.NewPredictor(m.Module, m.Store, layers.PredictorOptions{
+		Input: tensor.Shape{batch, s.Height, s.Width, s.Channels}, Threads: threads, Frozen: true, Throughput: true,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -34,9 +36,10 @@ func newScorer(m *Model, s *dataset.Split, batch int, threads *kernels.Threads) 
 
 func (s *scorer) close() { s.loader.Close() }
 
-// score runs over the whole split.
+// score runs over the whole split, with the weights as they are now.
 func (s *scorer) score(ctx context.Context) (layers.Score, error) {
 	var total layers.Score
+	s.predictor.Refresh()
 	s.loader.Start(0)
 	for {
 		if err := ctx.Err(); err != nil {
