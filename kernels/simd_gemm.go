@@ -29,10 +29,14 @@ type gemmPlan struct {
 func (s *simd) gemmPlan(g *GEMM) gemmPlan {
 	blocks := (g.K + simdKC - 1) / simdKC
 	aliased := g.LDA%simdAliasA == 0 && s.rows[2] > simdWaysL1
+	packRows := s.packRows
+	if g.LDB%simdAliasA == 0 {
+		packRows = s.packRowsAliased
+	}
 	return gemmPlan{
 		kc:    (g.K + blocks - 1) / max(blocks, 1),
 		packA: (g.TransA || aliased) && g.N > s.width(),
-		packB: !g.Packed && (g.TransB || g.M > s.packRows),
+		packB: !g.Packed && (g.TransB || g.M > packRows),
 	}
 }
 

@@ -11,14 +11,15 @@ type simd struct {
 	lanes int    // floats in a vector
 	rows  [3]int // largest number of rows of a tile of one and of two vectors
 
-	packRows      int // rows of A up to which packing B does not pay
-	wideReduction int // columns of the widest block of a reduction
-	lastCache     int // floats in the last cache
+	packRows        int // rows of A up to which packing B does not pay
+	packRowsAliased int // where rows of B share the sets of the first-level cache
+	wideReduction   int // columns of the widest block of a reduction
+	lastCache       int // floats in the last cache
 }
 
 var (
-	simdAVX2   = simd{level: AVX2, lanes: 8, rows: [3]int{1: 12, 2: 6}, packRows: 6, wideReduction: 16, lastCache: cacheFloats()}
-	simdAVX512 = simd{level: AVX512, lanes: 16, rows: [3]int{1: 28, 2: 14}, packRows: 28, wideReduction: 64, lastCache: cacheFloats()}
+	simdAVX2   = simd{level: AVX2, lanes: 8, rows: [3]int{1: 12, 2: 6}, packRows: 18, packRowsAliased: 6, wideReduction: 16, lastCache: cacheFloats()}
+	simdAVX512 = simd{level: AVX512, lanes: 16, rows: [3]int{1: 28, 2: 14}, packRows: 28, packRowsAliased: 28, wideReduction: 64, lastCache: cacheFloats()}
 )
 
 // run calls the micro-kernel.
