@@ -131,13 +131,37 @@ func (c *conv2D) Emit(e *Emitter) {
 	emitConv(e, g, nil, nil)
 }
 
+// packedFloats returns the size of the packed kernels that a convolution keeps: none if they are read as they are stored, or if packing them as they are needed costs no more.
+func packedFloats(t *kernels.Table, g *kernels.Conv, parts int, grouped, fixed bool) int {
+	if !grouped && parts == 1 && !fixed {
+		return 0
+	}
+	return t.PackedConv(g)
+}
+
+// keeps returns how many floats the execution of a node keeps outside of the arena.
+func keeps(n *Node, t *kernels.Table, grouped bool, frozen map[*Node]bool) int {
+	var c *conv2D
+	switch op := n.op.(type) {
+	case *conv2D:
+		c = op
+	case *convFused:
+		c = op.conv
+	default:
+		return 0
+	}
+	w := n.in[1]
+	g := c.geometry(n.in[0].shape, w.shape, n.shape)
+	return packedFloats(t, g, convParts(g.N*g.Ho, g.Wo, w.shape, n.shape), grouped, frozen[w])
+}
+
 // emitConv adds the execution of a convolution of input 0 with the kernels of input 1. Kernels that are read in another order than they are stored in are brought into it
 // once, before any part of the images.
 func emitConv(e *Emitter, g *kernels.Conv, bias, residual []float32) {
 	x, w, y := e.In(0), e.In(1), e.Out()
 	rows := g.N * g.Ho
 	parts := convParts(rows, g.Wo, e.InShape(1), e.OutShape())
-	if n := e.Table.PackedConv(g); n > 0 && (e.group != nil || parts > 1 || e.fixed(1)) {
+	if n := packedFloats(e.Table, g, parts, e.group != nil, e.fixed(1)); n > 0 {
 		unpacked, packed, pack := w, e.Keep(n), e.Table.PackConv
 		packing := *g
 		g.Packed, w = true, packed

@@ -125,7 +125,7 @@ func Compile(o Options) (*Program, error) {
 			return nil, err
 		}
 	}
-	l := newLayout(schedule, outputs, ids, frozen, &rules)
+	l := newLayout(schedule, outputs, ids, frozen, &rules, o.Table)
 	if o.MaxBytes > 0 && l.need() > o.MaxBytes && !o.Unfused {
 		l = l.fit(o.MaxBytes)
 		if replaced == nil {
@@ -201,19 +201,25 @@ type layout struct {
 	rules             *groupRules
 	order             []*Node // the schedule with groups side by side
 	plan              *plan
+	table             *kernels.Table
+	kept              int             // floats outside of the arena
 	replaced          map[*Node]*Node // by fit
 }
 
-func newLayout(schedule, outputs []*Node, ids int, frozen map[*Node]bool, rules *groupRules) *layout {
+func newLayout(schedule, outputs []*Node, ids int, frozen map[*Node]bool, rules *groupRules, table *kernels.Table) *layout {
 	order, groups := group(schedule, ids, frozen, rules)
-	return &layout{
-		schedule: schedule, outputs: outputs, ids: ids, frozen: frozen, rules: rules,
+	l := &layout{
+		schedule: schedule, outputs: outputs, ids: ids, frozen: frozen, rules: rules, table: table,
 		order: order, plan: planMemory(order, outputs, groups, frozen),
 	}
+	for i, n := range order {
+		l.kept += keeps(n, table, l.plan.groups[i] != nil, frozen)
+	}
+	return l
 }
 
-// need returns the bytes of the arena and the inputs.
-func (l *layout) need() int64 { return 4*int64(l.plan.total) + inputBytes(l.order) }
+// need returns the bytes of the arena, of what is kept beside it and of the inputs.
+func (l *layout) need() int64 { return 4*int64(l.plan.total+l.kept) + inputBytes(l.order) }
 
 // tableFor returns the table for a node: if it touches more than the caches hold, what it writes would be gone from them before
 // anyone reads it, and had better not be fetched first.

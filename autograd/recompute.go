@@ -134,7 +134,7 @@ func (l *layout) fit(most int64) *layout {
 	nodes := recomputable(l.schedule, l.outputs)
 	for k := 1; len(nodes) > 0; k = min(2*k, len(nodes)) {
 		schedule, to, ids := recompute(l.schedule, l.outputs, l.ids, nodes[:k])
-		m := newLayout(schedule, renamed(l.outputs, to), ids, l.frozen, l.rules)
+		m := newLayout(schedule, renamed(l.outputs, to), ids, l.frozen, l.rules, l.table)
 		m.replaced = to
 		if m.need() < best.need() {
 			best = m

@@ -34,7 +34,7 @@ func TestRecomputationInRandomGraphs(t *testing.T) {
 			for _, o := range []Options{{MaxBytes: refused.Need}, {MaxBytes: full - 1, Threads: threads}} {
 				o.rules = smallRules(alone)
 				q, got := runRandom(t, o, seed, images)
-				if need := q.ArenaBytes() + inputBytes(q.schedule); need > o.MaxBytes {
+				if need := q.ArenaBytes() + inputBytes(q.schedule); need > o.MaxBytes || o.MaxBytes == refused.Need && need != refused.Need {
 					t.Errorf("seed %d: %d bytes, allowed %d", seed, need, o.MaxBytes)
 				}
 				for i := range want {
