@@ -147,7 +147,8 @@ func (p *Predictor) divide(model Module, input, output tensor.Shape, o autograd.
 			return err
 		}
 	}
-	for len(p.streams) < min(p.threads.Count(), (input[0]+p.each-1)/p.each) {
+	// Any of the workers may take a part, also where there are fewer parts than workers.
+	for len(p.streams) < p.threads.Count() {
 		if err := p.compile(logits, o); err != nil {
 			return err
 		}

@@ -263,3 +263,22 @@ func TestWhatThroughputDivides(t *testing.T) {
 		}
 	}
 }
+
+// Where there are fewer parts than threads, any of the threads may take a part.
+func TestThroughputOfFewPartsOnManyThreads(t *testing.T) {
+	threads := kernels.NewThreads(8)
+	defer threads.Close()
+	store := NewStore(6)
+	s := store.Root()
+	model := Sequential{NewConv2D(s.Sub("depthwise"), 3, 3, 3, ConvOptions{Padding: 1, Groups: 3, NoBias: true}), GlobalAvgPool{}, NewLinear(s.Sub("classifier"), 3, 4)}
+	p, err := NewPredictor(model, store, PredictorOptions{Input: tensor.Shape{20, 8, 8, 3}, Frozen: true, Throughput: true, Threads: threads})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if parts := (20 + p.each - 1) / p.each; p.each == 0 || parts >= threads.Count() {
+		t.Fatalf("%d images at a time: the test needs a few parts", p.each)
+	}
+	for range 3000 {
+		p.Run()
+	}
+}
