@@ -1564,6 +1564,9 @@ type depthwiseTile struct {
 	xLeft     int      // of a dense tile: -left*xPixel; x is the first source pixel that exists
 	end       int      // of a dense tile: source pixels up to the last that exists, at least its pixels
 	relu      int      // not zero if what is negative is replaced by zero
+	ahead     int      // cache lines of source and destination that are asked for at the start of a line of pixels
+	xAhead    int      // from the first tap of the line to the first of them
+	yAhead    int      // from its first pixel to the first of them
 	xAtLine   uintptr  // for the routine's use, as all that follow: where it is, and what is left
 	yAtLine   uintptr  // the line
 	xAtTile   uintptr  // the tile

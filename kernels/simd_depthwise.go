@@ -14,6 +14,10 @@ const (
 	// depthwiseProducts is about how many vectors of products one call of a routine makes at most; it
 	// then takes some ten thousand cycles.
 	depthwiseProducts = 32 << 10
+	// depthwisePastCache is how large source and destination together have to be to be asked for before they are needed, and
+	// depthwiseAhead how far ahead, in bytes.
+	depthwisePastCache = 1 << 20
+	depthwiseAhead     = 2048
 )
 
 // simdIsDepthwise reports whether the routines for depthwise convolutions serve: every channel has one filter. More filters
@@ -228,15 +232,34 @@ func (e *conv) filter(v, h *axisRun, b *box, wholeRows bool) {
 	if !wholeRows {
 		b.merge()
 		e.chooseTiles(b)
-		e.inPieces(b, t.rows*t.cols, false, func(b box) { e.filterPiece(&t, &b, 0, 0, 0) })
+		e.inPieces(b, t.rows*t.cols, false, func(b box) { e.filterPiece(&t, &b, 0, 0, 0, false) })
 		return
 	}
 	strides := strides(h.srcTap, h.srcStep)
 	for i := range strides {
 		part := b.interleave(i, strides)
 		_, left, end := e.sharing(h, i, strides)
-		e.inPieces(&part, t.rows*t.cols, true, func(b box) { e.filterPiece(&t, &b, h.taps, left, end) })
+		e.inPieces(&part, t.rows*t.cols, true, func(b box) { e.filterPiece(&t, &b, h.taps, left, end, i == 0) })
 	}
+}
+
+// askAhead lets t ask, at the start of each line of a box of whole rows, for the memory of its like some lines later, or in the next plane where
+// planes have one line.
+func (e *conv) askAhead(t *depthwiseTile, grid *tapGrid, b *box) {
+	image := 4 * (e.rows.in*e.cols.in*e.srcPix + e.rows.out*e.cols.out*e.dstPix)
+	if image*e.batch < depthwisePastCache {
+		return
+	}
+	to := 1
+	if b.n[1] == 1 {
+		to = 0
+	}
+	n := 1
+	if b.src[to] > 0 {
+		n = (depthwiseAhead/4 + b.src[to] - 1) / b.src[to]
+	}
+	t.ahead = (4*b.n[2]*b.src[2] + 63) / 64
+	t.xAhead, t.yAhead = 4*(n*b.src[to]+(grid.rows-1)*grid.xRow), 4*n*b.dst[to]
 }
 
 // chooseTiles turns the direction along which tiles fit best into the innermost place.
@@ -255,8 +278,8 @@ func (e *conv) chooseTiles(b *box) {
 }
 
 // filterPiece runs the tiles of a part of a box, all channels: dense ones of so many taps, or for 0 any. Source pixels before left
-// and from end on do not exist.
-func (e *conv) filterPiece(grid *tapGrid, b *box, taps, left, end int) {
+// and from end on do not exist. It may ask for the memory of parts to come.
+func (e *conv) filterPiece(grid *tapGrid, b *box, taps, left, end int, ask bool) {
 	t := depthwiseTile{
 		rows: grid.rows, cols: grid.cols,
 		xRow: 4 * grid.xRow, xCol: 4 * grid.xCol, wRow: 4 * grid.wRow, wCol: 4 * grid.wCol,
@@ -275,6 +298,10 @@ func (e *conv) filterPiece(grid *tapGrid, b *box, taps, left, end int) {
 			c, tail = e.dstChan-s.lanes, s.lanes
 		}
 		t.tail = tail
+		t.ahead = 0
+		if ask && j <= s.lanes {
+			e.askAhead(&t, grid, b)
+		}
 		t.w = &e.weights[grid.w+c]
 		if e.bias != nil {
 			t.bias = &e.bias[c]

@@ -110,7 +110,8 @@ func (a *amd64) JumpMemZero(m Mem, label string) {
 func (a *amd64) Load(dst Vec, m Mem)        { a.emit("VMOVUPS", m, dst) }
 func (a *amd64) Store(m Mem, src Vec)       { a.emit("VMOVUPS", src, m) }
 func (a *amd64) StoreStream(m Mem, src Vec) { a.emit("VMOVNTPS", src, m) }
-func (a *amd64) Prefetch(m Mem)             { a.emit("PREFETCHNTA", m) }
+func (a *amd64) PrefetchOnce(m Mem)         { a.emit("PREFETCHNTA", m) }
+func (a *amd64) Prefetch(m Mem)             { a.emit("PREFETCHT0", m) }
 func (a *amd64) StreamFence()               { a.emit("SFENCE") }
 func (a *amd64) Broadcast(dst Vec, m Mem)   { a.emit("VBROADCASTSS", m, dst) }
 func (a *amd64) Copy(dst, src Vec)          { a.emit("VMOVAPS", src, dst) }

@@ -47,6 +47,9 @@ var depthwiseRecord = record{
 		{"xLeft", "int", 8, "of a dense tile: -left*xPixel; x is the first source pixel that exists"},
 		{"end", "int", 8, "of a dense tile: source pixels up to the last that exists, at least its pixels"},
 		{"relu", "int", 8, "not zero if what is negative is replaced by zero"},
+		{"ahead", "int", 8, "cache lines of source and destination that are asked for at the start of a line of pixels"},
+		{"xAhead", "int", 8, "from the first tap of the line to the first of them"},
+		{"yAhead", "int", 8, "from its first pixel to the first of them"},
 		{"xAtLine", "uintptr", 8, "for the routine's use, as all that follow: where it is, and what is left"},
 		{"yAtLine", "uintptr", 8, "the line"},
 		{"xAtTile", "uintptr", 8, "the tile"},
@@ -281,6 +284,7 @@ func depthwiseLines(c *channels, taps, pixels int) {
 	copyArg("xAtTile", "xAtLine")
 	copyArg("yAtTile", "yAtLine")
 	copyArg("tilesLeft", "tiles")
+	askAhead(c)
 
 	c.Label(c.label("tile"))
 	depthwiseStart(c, pixels)
@@ -315,6 +319,25 @@ func depthwiseLines(c *channels, taps, pixels int) {
 	advance("y", "yPlane")
 	c.DecrementMem(arg("planes"), c.label("plane"))
 	c.Return()
+}
+
+// askAhead asks for cache lines of source and destination that a later line of pixels needs. The CPU itself does not ask early enough:
+// it is busy with the products of the few bytes of a line.
+func askAhead(c *channels) {
+	count, x, y := depthwiseCols, depthwiseRow, depthwiseWRow
+	c.LoadInt(count, depthwiseArg("ahead"))
+	c.JumpZero(count, c.label("asked"))
+	c.LoadInt(x, depthwiseArg("xAtLine"))
+	c.AddMem(x, depthwiseArg("xAhead"))
+	c.LoadInt(y, depthwiseArg("yAtLine"))
+	c.AddMem(y, depthwiseArg("yAhead"))
+	c.Label(c.label("ask"))
+	c.Prefetch(At(x, 0))
+	c.Prefetch(At(y, 0))
+	c.AddConst(x, cacheLine)
+	c.AddConst(y, cacheLine)
+	c.SubJumpNotZero(count, 1, c.label("ask"))
+	c.Label(c.label("asked"))
 }
 
 // depthwiseStart sets the accumulators to the bias or zero.

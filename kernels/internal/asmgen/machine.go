@@ -70,7 +70,8 @@ type Machine interface {
 	Load(dst Vec, m Mem)
 	Store(m Mem, src Vec)
 	StoreStream(m Mem, src Vec) // past the caches; the address is a multiple of the size of a vector
-	Prefetch(m Mem)             // asks for the cache line at m, to be used once; it need not exist
+	PrefetchOnce(m Mem)         // asks for the cache line at m, to be used once; it need not exist
+	Prefetch(m Mem)             // asks for the cache line at m; it need not exist
 	StreamFence()               // what was stored so comes before all stores that follow
 	Broadcast(dst Vec, m Mem)
 	Zero(dst Vec)

@@ -68,7 +68,7 @@ func (s *mapStep) load(dst Vec, stream string) {
 	} else {
 		s.Load(dst, s.at(stream))
 		if s.past && s.disp%cacheLine == 0 {
-			s.Prefetch(s.at(stream).Plus(ahead))
+			s.PrefetchOnce(s.at(stream).Plus(ahead))
 		}
 	}
 }
