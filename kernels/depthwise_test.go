@@ -75,6 +75,10 @@ func TestDepthwiseSizes(t *testing.T) {
 		{n: 1, h: 14, w: 14, c: 40, r: 11},
 		{n: 2, h: 64, w: 64, c: 16, r: 1},
 		{n: 1, h: 8, w: 8, c: 300, r: 7},
+		// beyond depthwisePastCache
+		{n: 9, h: 28, w: 28, c: 20, r: 3},
+		{n: 23, h: 28, w: 28, c: 8, r: 5, dilH: 2},
+		{n: 45, h: 3, w: 31, c: 35, r: 3},
 	}
 	forEachLevel(t, func(t *testing.T, table *Table) {
 		mem := newGuards(t)
