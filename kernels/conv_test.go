@@ -163,6 +163,10 @@ func TestConvolutionSizes(t *testing.T) {
 		{n: 1, h: 16, w: 16, c: 24, k: 24, r: 5, s: 5, padH: 2, padW: 2, groups: 24},
 		{n: 1, h: 16, w: 16, c: 24, k: 24, r: 3, s: 3, padH: 2, padW: 2, dilH: 2, dilW: 2, groups: 24, wideX: 8, wideY: 4},
 		{n: 1, h: 16, w: 16, c: 32, k: 32, r: 3, s: 3, padH: 1, padW: 1, groups: 4},
+		// more than some images at a time
+		{n: 32, h: 28, w: 28, c: 1, k: 64, r: 3, s: 3, padH: 1, padW: 1},
+		{n: 37, h: 27, w: 28, c: 2, k: 65, r: 1, s: 1},
+		{n: 41, h: 29, w: 27, c: 66, k: 2, r: 3, s: 3, padH: 1, padW: 1, strideH: 2, strideW: 2},
 	}
 	mem, tables, rng := newGuards(t), allLevels(t), newRand("conv sizes")
 	for i, f := range forms {
@@ -187,6 +191,9 @@ func TestConvolutionDoesNotDependOnPartition(t *testing.T) {
 			}
 			f := randomForm(rng)
 			f.c, f.k = f.c*3, f.k*3
+			if i%50 == 0 { // more than some images at a time
+				f = convForm{n: 29 + i/50, h: 30, w: 31, c: 1, k: 60, r: 3, s: 3, padH: 1, padW: 1, strideH: 1, strideW: 1, dilH: 1, dilW: 1, groups: 1}
+			}
 			if f.groups == f.c/3 {
 				f.groups = f.c
 				f.k = f.c

@@ -6,6 +6,13 @@ package kernels
 // makes at most; the longest tile then takes some ten thousand cycles.
 const tileSteps = 16384
 
+// The forward pass and the gradient of the input work on about convBytes of images at once, which stay in the second-level cache, unless
+// all are no more than convWhole, which stay in the third.
+const (
+	convBytes = 256 << 10
+	convWhole = 6 << 20
+)
+
 // conv computes rows of a forward convolution, or of its input gradient, or the
 // gradient of the weights, one group of channels at a time. It walks over the regions whose
 // output pixels see the same taps (see axis), so that a region is a box of pixels
@@ -134,6 +141,7 @@ func (s *simd) convForwardAdd(g *Conv, x, w, bias, residual, y, scratch []float3
 		relu: g.ReLU, weightsRow: g.K, resPix: g.RStride,
 	}
 	e.rows, e.cols = forwardAxes(g)
+	e.planBlocks()
 	packs, size := s.packsForward(g), g.R*g.S*c*s.roundUp(k)
 	if g.Packed && packs {
 		w = w[:g.Groups*size]
@@ -157,7 +165,7 @@ func (s *simd) convForwardAdd(g *Conv, x, w, bias, residual, y, scratch []float3
 		if bias != nil {
 			e.bias = bias[group*k : (group+1)*k]
 		}
-		e.run(lo, hi)
+		e.runBlocks(lo, hi)
 	}
 }
 
@@ -176,6 +184,7 @@ func (s *simd) convBackwardData(g *Conv, dy, w, dx, scratch []float32, lo, hi in
 		srcPix: g.YStride, dstPix: g.XStride, srcChan: k, dstChan: c,
 	}
 	e.rows, e.cols = backwardAxes(g)
+	e.planBlocks()
 	rows := g.R * g.S * k
 	e.weights = scratch[:rows*s.roundUp(c)]
 	for group := range g.Groups {
@@ -188,7 +197,7 @@ func (s *simd) convBackwardData(g *Conv, dy, w, dx, scratch []float32, lo, hi in
 			}
 		}
 		e.src, e.dst = dy[group*k:], dx[group*c:]
-		e.run(lo, hi)
+		e.runBlocks(lo, hi)
 	}
 }
 
@@ -224,6 +233,35 @@ func (s *simd) convBackwardWeights(g *Conv, x, dy, dw, scratch []float32, lo, hi
 			first = next
 		}
 	}
+}
+
+// runBlocks works on rows lo..hi, some images at a time: the regions of them, and the panels of weights, pass over the same memory.
+func (e *conv) runBlocks(lo, hi int) {
+	if lo >= hi {
+		return
+	}
+	first, last := lo/e.rows.out, (hi-1)/e.rows.out
+	n := last + 1 - first
+	blocks := max(1, (n+e.batch/2)/e.batch)
+	for i := range blocks {
+		_, end := Range(i, blocks, n)
+		next := min(hi, (first+end)*e.rows.out)
+		e.run(lo, next)
+		lo = next
+	}
+}
+
+// planBlocks sets how many images are worked on at once: all where they are small, or where all regions and panels are one or two.
+func (e *conv) planBlocks() {
+	image := 4 * (e.rows.in*e.cols.in*e.srcPix + e.rows.out*e.cols.out*e.dstPix)
+	if image*e.batch <= convWhole || e.rows.kernel*e.cols.kernel == 1 && e.dstChan <= 2*e.width() {
+		return
+	}
+	images := max(1, convBytes/image)
+	if rows := e.simd.rows[e.vectors()]; 2*images > rows { // whole tiles, if they go from image to image
+		images = (images + rows - 1) / rows * rows
+	}
+	e.batch = min(e.batch, images)
 }
 
 // run works on rows lo..hi of the images' output rows.

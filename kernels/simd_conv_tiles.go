@@ -23,7 +23,7 @@ func (e *conv) multiply(v, h *axisRun, b *box) {
 	t := tile{pieces: &pieces[0], length: length, aStep: 4, beta: 1}
 	for j := 0; j < e.dstChan; j += e.width() {
 		vectors, tail := e.panel(j, e.dstChan)
-		e.choose(b, vectors)
+		e.choose(b, vectors, total*length)
 		row, start := e.weightsRow, j
 		if row == 0 {
 			row, start = vectors*e.lanes, j*e.rows.kernel*e.cols.kernel*e.srcChan
@@ -127,15 +127,28 @@ func (e *conv) stripAdd(t *tile, from *float32, dst, j, n, vectors, pieces int, 
 	}
 }
 
-// choose turns the direction along which tiles fit best into the innermost place.
-func (e *conv) choose(b *box, vectors int) {
+// choose turns the direction along which tiles fit best into the innermost place, for a reduction of so many steps. One whose pixels lie
+// further apart has to be better by a twentieth.
+func (e *conv) choose(b *box, vectors, steps int) {
 	best, bestCost := 2, 0
 	for i := 2; i >= 0; i-- {
-		if cost := b.n[0] * b.n[1] * b.n[2] / b.n[i] * e.stripCost(b.n[i], vectors); i == 2 || cost < bestCost {
+		if cost := e.boxCost(b.n, i, vectors, steps); i == 2 || cost < bestCost-bestCost/20 {
 			best, bestCost = i, cost
 		}
 	}
 	b.turn(best)
+}
+
+// What a tile and a call for a strip of tiles cost beside the reduction, in about the cycles of a step for one row of a tile.
+const (
+	tileCost = 32
+	callCost = 128
+)
+
+// boxCost is about the cycles of strips of tiles along direction i of a box.
+func (s *simd) boxCost(n [3]int, i, vectors, steps int) int {
+	tiles := (n[i] + s.rows[vectors] - 1) / s.rows[vectors]
+	return n[0] * n[1] * n[2] / max(n[i], 1) * (s.stripCost(n[i], vectors)*steps + tiles*tileCost + callCost)
 }
 
 // stripCost is about the cycles of one step of the reduction over n rows of tiles. A
