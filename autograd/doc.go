@@ -32,6 +32,10 @@
 // values are read where a cache near the core still holds them. A batch norm in training ends a group, because its statistics need
 // all images.
 //
+// Operations with too few parts to keep all threads busy run together with others that do not depend on them: at batch 1, on small images, in small gradients. Before
+// memory is planned they are brought side by side (schedule.go), as long as that takes little more memory; then steps that meet nowhere in memory are put into waves,
+// of which all parts are handed out at once (wave.go).
+//
 // If the plan needs more memory than Options.MaxBytes, cheap values of the forward pass are computed again when gradients read them (recompute.go).
 //
 // A frozen program (Options.Frozen, for inference) computes what follows from variables alone only once: kernels with a batch norm folded into them,

@@ -47,7 +47,7 @@ func (e *Emitter) finish(position int) {
 	}
 	p := e.program
 	if len(g.members) > 0 {
-		p.steps = append(p.steps, step{node: g.members[0].node, parts: g.parts, run: g.part, group: g})
+		p.steps = append(p.steps, step{node: g.members[0].node, parts: g.parts, run: g.part, group: g, work: g.parts * grain})
 	}
 	p.steps = append(p.steps, e.after...)
 }
@@ -72,16 +72,18 @@ func (e *Emitter) Scratch(n int) { e.scratch = max(e.scratch, n) }
 
 // Keep returns n floats that belong to the node for the life of the program.
 func (e *Emitter) Keep(n int) []float32 {
-	e.program.kept += n
-	return tensor.Alloc(n)
+	p, kept := e.program, tensor.Alloc(n)
+	p.kept += n
+	p.keeps[e.node] = append(p.keeps[e.node], kept)
+	return kept
 }
 
 // fixed reports whether input i is the same in every run; see [Options] Frozen.
 func (e *Emitter) fixed(i int) bool { return e.program.frozen[e.node.in[i]] }
 
-// Once adds a step that computes something from input i alone: before every run, or only once if the input is fixed.
+// Once adds a step that computes what the node keeps from input i alone: in every run, or only once if the input is fixed.
 func (e *Emitter) Once(i int, run func()) {
-	s := step{node: e.node, parts: 1, run: func(int, []float32) { run() }}
+	s := step{node: e.node, parts: 1, run: func(int, []float32) { run() }, once: e.node.in[i], work: 2 * e.InShape(i).Elements()}
 	if e.fixed(i) {
 		e.program.prologue = append(e.program.prologue, s)
 		return
@@ -89,13 +91,20 @@ func (e *Emitter) Once(i int, run func()) {
 	e.program.steps = append(e.program.steps, s)
 }
 
-// Step adds a step of parts that may run at the same time, after all earlier steps. The number of
-// parts must follow from the shapes alone. Scratch memory belongs to the worker.
+// Step adds a step of parts that may run at the same time, after all earlier steps of the node. The number of
+// parts must follow from the shapes alone. Scratch memory belongs to the worker and holds nothing between two parts.
 func (e *Emitter) Step(parts int, run func(part int, scratch []float32)) {
-	if parts <= 0 {
-		return
+	if parts > 0 {
+		e.add(step{node: e.node, parts: parts, run: run, work: likelyWork(e.node)})
 	}
-	s := step{node: e.node, parts: parts, run: run}
+}
+
+// Small adds a step of one part that takes next to no time, such as one that computes a number for every channel.
+func (e *Emitter) Small(run func()) {
+	e.add(step{node: e.node, parts: 1, run: func(int, []float32) { run() }})
+}
+
+func (e *Emitter) add(s step) {
 	if e.program.frozen[e.node] {
 		e.program.prologue = append(e.program.prologue, s)
 	} else if e.spread {

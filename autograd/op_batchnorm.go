@@ -85,7 +85,7 @@ func (*moments) Emit(e *Emitter) {
 		lo, hi := e.partRange(part, len(counts), rows)
 		counts[part] = hi - lo
 	}
-	e.Step(1, func(int, []float32) { mergeMoments(out[:c], out[c:], ws, counts) })
+	e.Small(func() { mergeMoments(out[:c], out[c:], ws, counts) })
 }
 
 // addMoments adds to the mean and the squared deviations of n rows those of k more; see mergeMoments.
@@ -150,7 +150,7 @@ func (u *updateStatistics) Emit(e *Emitter) {
 	if u.rows > 1 {
 		unbias = float32(float64(u.rows) / float64(u.rows-1))
 	}
-	e.Step(1, func(int, []float32) {
+	e.Small(func() {
 		lerp(mean, stats[:c], t)
 		for j, v := range stats[c:] {
 			variance[j] += t * (v*unbias - variance[j])
@@ -200,7 +200,7 @@ func (b *batchNorm) emit(e *Emitter, normalize func(y, x, mean, scale, shift []f
 // scale adds a step that computes the scale of every channel into the workspace.
 func (b *batchNorm) scale(e *Emitter) []float32 {
 	gamma, variance, scale, eps := e.In(1), e.In(4), e.workspace, b.epsilon
-	e.Step(1, func(int, []float32) {
+	e.Small(func() {
 		for j := range scale {
 			scale[j] = gamma[j] * invStd(variance[j], eps)
 		}
@@ -334,7 +334,7 @@ func (r *batchNormReduce) Emit(e *Emitter) {
 	var reduce func(sum, product, dy, x []float32, rows int)
 	if r.relu {
 		gamma, beta, scale, dot := e.In(4), e.In(5), e.workspace[(parts-1)*2*c:], e.Table.ChannelDotReLU
-		e.Step(1, func(int, []float32) {
+		e.Small(func() {
 			for j := range scale {
 				scale[j] = gamma[j] * invStd(variance[j], eps)
 			}
@@ -357,7 +357,7 @@ func (r *batchNormReduce) Emit(e *Emitter) {
 			add(dst, dst, to)
 		}
 	})
-	e.Step(1, func(int, []float32) {
+	e.Small(func() {
 		for j, v := range variance {
 			out[c+j] *= invStd(v, eps)
 		}
@@ -400,7 +400,7 @@ func (g *batchNormGrad) Emit(e *Emitter) {
 	dx, c := e.Out(), len(gamma)
 	rows := e.InShape(0).Rows()
 	a, b, d := e.workspace[:c], e.workspace[c:2*c], e.workspace[2*c:]
-	e.Step(1, func(int, []float32) {
+	e.Small(func() {
 		for j := range a {
 			s := invStd(variance[j], g.b.epsilon)
 			a[j], b[j], d[j] = gamma[j]*s, 0, 0

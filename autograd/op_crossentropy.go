@@ -42,7 +42,7 @@ func (c *crossEntropy) Emit(e *Emitter) {
 	e.Rows(n, classes, func(lo, hi int) {
 		f(loss[lo:hi], logits[lo*classes:hi*classes], labels[lo:hi], c.smoothing, hi-lo, classes)
 	})
-	e.Step(1, func(int, []float32) { out[0] = float32(sum(loss) / float64(n)) })
+	e.Small(func() { out[0] = float32(sum(loss) / float64(n)) })
 }
 
 func (c *crossEntropy) Grad(n, dy *Node) []*Node {

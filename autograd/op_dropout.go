@@ -69,7 +69,7 @@ func (d *dropout) Emit(e *Emitter) {
 	}
 	factors, images := e.workspace, e.InShape(0)[0]
 	size := len(y) / max(images, 1)
-	e.Step(1, func(int, []float32) {
+	e.Small(func() {
 		for i := range factors {
 			factors[i] = 1
 		}

@@ -39,7 +39,7 @@ func (*meanSquare) Emit(e *Emitter) {
 		lo, hi := kernels.Range(part, parts, len(x))
 		ws[part] = float32(squares(x[lo:hi]))
 	})
-	e.Step(1, func(int, []float32) { out[0] = float32(sum(ws) / float64(len(x))) })
+	e.Small(func() { out[0] = float32(sum(ws) / float64(len(x))) })
 }
 
 func (*meanSquare) Grad(n, dy *Node) []*Node {

@@ -135,7 +135,7 @@ func (r *reduce) Emit(e *Emitter) {
 		one(scratch[:inner], x[s.lo*inner:s.hi*inner], s.hi-s.lo)
 		add(dst, dst, scratch[:inner])
 	})
-	e.Step(1, func(int, []float32) {
+	e.Small(func() {
 		one(y, ws[:parts*inner], parts)
 		if r.mean {
 			scal(y, y, factor)

@@ -107,7 +107,7 @@ func (*dots) Emit(e *Emitter) {
 			sums[i] += float32(dot(dy[s.lo:s.hi], x[s.lo:s.hi]))
 		}
 	})
-	e.Step(1, func(int, []float32) {
+	e.Small(func() {
 		for i := range out {
 			var sum float64
 			for part := range parts {

@@ -65,15 +65,24 @@ type plan struct {
 	used   []int       // by buffer: position at which it is read for the last time
 	mixed  []*rowGroup // by buffer: the last group in which an operation reads other images of it than it computes
 	spare  []int       // buffers that the group at hand has read for the last time
+
+	moments []moment  // by position; nil if positions follow each other
+	seen    []reading // by buffer: the last
 }
+
+// reading says at which moment, by its first position, a buffer was read and by what: the first position of a group or that of an operation, or shared if
+// by several.
+type reading struct{ moment, by int }
+
+const shared = -1
 
 // arenaAlign is the alignment of every buffer in elements: one cache line.
 const arenaAlign = 16
 
 // planMemory assigns buffers to the nodes of a schedule. Outputs stay alive to the end. The buffers that a group touches live from its first
-// node to its last; those of frozen nodes are never used again.
-func planMemory(schedule, outputs []*Node, groups []*rowGroup, frozen map[*Node]bool) *plan {
-	p := &plan{places: make(map[*Node]place, len(schedule)), workspace: map[*Node]int{}, groups: make([]*rowGroup, len(schedule))}
+// node to its last, and so do those that a moment touches; those of frozen nodes are never used again.
+func planMemory(schedule, outputs []*Node, groups []*rowGroup, frozen map[*Node]bool, moments []moment) *plan {
+	p := &plan{places: make(map[*Node]place, len(schedule)), workspace: map[*Node]int{}, groups: make([]*rowGroup, len(schedule)), moments: moments}
 	for _, g := range groups {
 		for i := g.first; i <= g.last; i++ {
 			p.groups[i] = g
@@ -101,6 +110,7 @@ func planMemory(schedule, outputs []*Node, groups []*rowGroup, frozen map[*Node]
 		} else {
 			p.places[n] = place{buffer: p.add(n.shape.Elements(), i)}
 		}
+		p.see(n, i)
 		if b := p.places[n].buffer; b >= 0 {
 			if frozen[n] {
 				p.buffers[b].First = 0
@@ -134,22 +144,66 @@ func planMemory(schedule, outputs []*Node, groups []*rowGroup, frozen map[*Node]
 }
 
 func (p *plan) add(size, step int) int {
-	first := step
-	if g := p.groups[step]; g != nil {
-		first = g.first
-	}
-	p.buffers = append(p.buffers, tensor.Buffer{Size: size, First: first, Last: p.end(step)})
+	p.buffers = append(p.buffers, tensor.Buffer{Size: size, First: p.begin(step), Last: p.end(step)})
 	p.used = append(p.used, step)
 	p.mixed = append(p.mixed, nil)
+	p.seen = append(p.seen, reading{moment: -1})
 	return len(p.buffers) - 1
+}
+
+// begin returns the first position of what runs together with the given one.
+func (p *plan) begin(step int) int {
+	if p.moments != nil {
+		return p.moments[step].first
+	}
+	if g := p.groups[step]; g != nil {
+		return g.first
+	}
+	return step
 }
 
 // end returns the last position of what runs together with the given one.
 func (p *plan) end(step int) int {
+	if step < len(p.moments) {
+		return p.moments[step].last
+	}
 	if step < len(p.groups) && p.groups[step] != nil {
 		return p.groups[step].last
 	}
 	return step
+}
+
+// see notes which buffers a node reads at the given position.
+func (p *plan) see(n *Node, step int) {
+	if _, view := n.op.(viewer); view {
+		return
+	}
+	at := reading{p.begin(step), p.unit(step)}
+	for _, in := range n.in {
+		b := p.places[in].buffer
+		if b < 0 {
+			continue
+		}
+		if old := p.seen[b]; old.moment == at.moment && old.by != at.by {
+			p.seen[b].by = shared
+		} else {
+			p.seen[b] = at
+		}
+	}
+}
+
+// unit returns the first position of what runs by turns with the given one.
+func (p *plan) unit(step int) int {
+	if g := p.groups[step]; g != nil {
+		return g.first
+	}
+	return step
+}
+
+// elsewhere reports whether something else that runs together with the given position reads a buffer before it.
+func (p *plan) elsewhere(b, step int) bool {
+	r := p.seen[b]
+	return r.moment == p.begin(step) && r.by != p.unit(step)
 }
 
 // release notes which buffers a node of a group, at the given position, is the last to read. Later nodes of the group may take over those that were only
@@ -180,7 +234,7 @@ func (p *plan) reusable(n *Node, step int) (int, bool) {
 	g := p.groups[step]
 	if g != nil && !g.access[step-g.first].reduces {
 		for i, b := range p.spare {
-			if p.buffers[b].Size == n.shape.Elements() && p.mixed[b] != g {
+			if p.buffers[b].Size == n.shape.Elements() && p.mixed[b] != g && !p.elsewhere(b, step) {
 				p.spare = append(p.spare[:i], p.spare[i+1:]...)
 				return b, true
 			}
@@ -197,7 +251,7 @@ func (p *plan) reusable(n *Node, step int) (int, bool) {
 			continue
 		}
 		b := p.buffers[at.buffer]
-		if b.Size == n.shape.Elements() && p.used[at.buffer] == step && !aliased(p, n, i) && (g == nil || p.mixed[at.buffer] != g) {
+		if b.Size == n.shape.Elements() && p.used[at.buffer] == step && !p.elsewhere(at.buffer, step) && !aliased(p, n, i) && (g == nil || p.mixed[at.buffer] != g) {
 			return at.buffer, true
 		}
 	}

@@ -61,7 +61,7 @@ func (n *Node) Work() Work {
 
 // Steps returns the node that each step of the program works for, in the order in which they run. A node may
 // have more than one step, a view has none. Steps of a group of operations stand side by side, though they run by turns for some images at a
-// time. The caller must not change the slice.
+// time, and so do those of a wave, which run at the same time. The caller must not change the slice.
 func (p *Program) Steps() []*Node {
 	var nodes []*Node
 	for i := range p.steps {
@@ -76,49 +76,75 @@ func (p *Program) Steps() []*Node {
 	return nodes
 }
 
-// timing is what the workers measure in a group, by worker and member.
+// timing is what the workers measure, by worker and position in Steps.
 type timing struct {
-	group *groupRun
 	spent [][]time.Duration
+	at    []int // by step: its first position in Steps
 }
 
-// RunTimed is like [Program.Run] and adds to times, one for each of Steps, how long the steps took. Those of a group share the time that it took
+func newTiming(p *Program) *timing {
+	t := &timing{spent: make([][]time.Duration, len(p.scratch)), at: make([]int, len(p.steps)+1)}
+	for i := range p.steps {
+		t.at[i+1] = t.at[i] + 1
+		if g := p.steps[i].group; g != nil {
+			t.at[i+1] = t.at[i] + len(g.members)
+		}
+	}
+	for i := range t.spent {
+		t.spent[i] = make([]time.Duration, t.at[len(p.steps)])
+	}
+	return t
+}
+
+// RunTimed is like [Program.Run] and adds to times, one for each of Steps, how long the steps took. Those of a group or of a wave share the time that it took
 // as the times of all workers do.
 func (p *Program) RunTimed(stepNumber uint64, times []time.Duration) {
 	p.clock = stepNumber
 	p.prepare()
 	if p.timing == nil {
-		p.timing = &timing{spent: make([][]time.Duration, len(p.scratch))}
-		for i := range p.timing.spent {
-			p.timing.spent[i] = make([]time.Duration, len(times))
-		}
+		p.timing = newTiming(p)
 	}
 	t := p.timing
-	at, before := 0, time.Now()
-	for i := range p.steps {
-		s := &p.steps[i]
-		if s.group == nil {
+	before := time.Now()
+	for i := range p.waves {
+		w := &p.waves[i]
+		s := &p.steps[w.first]
+		switch {
+		case w.turns != nil && (w.small || len(p.scratch) == 1):
+			for _, turn := range w.turns {
+				t.part(p, turn.step, turn.part, 0)
+			}
+		case w.turns != nil:
+			p.threads.Run(len(w.turns), func(at, worker int) {
+				turn := w.turns[at]
+				t.part(p, turn.step, turn.part, worker)
+			})
+		case s.group != nil:
+			p.threads.Run(s.parts, func(part, worker int) { t.part(p, w.first, part, worker) })
+		default:
 			p.runStep(s)
-			now := time.Now()
-			times[at] += now.Sub(before)
-			before = now
-			at++
-			continue
 		}
-		t.group = s.group
-		p.threads.Run(s.parts, func(part, worker int) { t.part(part, p.scratch[worker], t.spent[worker]) })
 		now := time.Now()
-		t.divide(times[at:at+len(s.group.members)], now.Sub(before))
+		if at := t.at[w.first]; w.turns == nil && s.group == nil {
+			times[at] += now.Sub(before)
+		} else {
+			t.divide(times, at, t.at[w.last+1], now.Sub(before))
+		}
 		before = now
-		at += len(s.group.members)
 	}
 }
 
-// part runs a part of the group and adds up how long the members took.
-func (t *timing) part(part int, scratch []float32, spent []time.Duration) {
-	g := t.group
-	lo, end := kernels.Range(part, g.parts, g.images)
+// part runs a part of a step and adds up how long it, or each member of its group, took.
+func (t *timing) part(p *Program, step, part, worker int) {
+	s, scratch, spent := &p.steps[step], p.scratch[worker], t.spent[worker][t.at[step]:]
 	before := time.Now()
+	g := s.group
+	if g == nil {
+		s.run(part, scratch)
+		spent[0] += time.Since(before)
+		return
+	}
+	lo, end := kernels.Range(part, g.parts, g.images)
 	for lo < end {
 		hi := min(lo+g.block, end)
 		for i := range g.members {
@@ -131,16 +157,16 @@ func (t *timing) part(part int, scratch []float32, spent []time.Duration) {
 	}
 }
 
-// divide adds to times, of the members, their shares of the whole time, and begins anew.
-func (t *timing) divide(times []time.Duration, whole time.Duration) {
+// divide adds to times from lo up to hi their shares of the whole time, and begins anew.
+func (t *timing) divide(times []time.Duration, lo, hi int, whole time.Duration) {
 	sum := time.Duration(0)
 	for _, spent := range t.spent {
-		for i := range times {
+		for i := lo; i < hi; i++ {
 			sum += spent[i]
 		}
 	}
 	for _, spent := range t.spent {
-		for i := range times {
+		for i := lo; i < hi; i++ {
 			times[i] += time.Duration(float64(whole) * float64(spent[i]) / float64(max(sum, 1)))
 			spent[i] = 0
 		}
@@ -205,5 +231,11 @@ func (p *Program) Label() {
 	p.task = func(part, worker int) {
 		pprof.SetGoroutineLabels(p.current.labels)
 		p.current.run(part, p.scratch[worker])
+	}
+	p.turn = func(at, worker int) {
+		t := p.turns[at]
+		s := &p.steps[t.step]
+		pprof.SetGoroutineLabels(s.labels)
+		s.run(t.part, p.scratch[worker])
 	}
 }

@@ -19,7 +19,8 @@ type Options struct {
 	Seed    uint64           // of the random masks
 
 	// Unfused runs every node of the graph on its own. Otherwise Compile replaces some nodes by single
-	// operations that give the same values with less memory traffic, and runs others in groups, a few images at a time.
+	// operations that give the same values with less memory traffic, runs others in groups, a few images at a time, and small ones that do not depend on
+	// each other at the same time.
 	Unfused bool
 
 	// Frozen promises that variables do not change between runs, unless [Program.Refresh] is called after they did. What follows from them alone is then
@@ -36,6 +37,7 @@ type Options struct {
 	MaxBytes int64
 
 	rules   *groupRules       // nil takes the usual ones
+	waves   *waveRules        // nil takes the usual ones
 	fusions []func(*rewriter) // nil takes all
 }
 
@@ -46,12 +48,15 @@ func (e *MemoryError) Error() string {
 	return fmt.Sprintf("autograd: the program needs %.1f MB of memory, more than the %.1f MB allowed", float64(e.Need)/1e6, float64(e.Limit)/1e6)
 }
 
-// Program is a compiled graph: a fixed list of steps over one arena. It is not safe for concurrent use;
+// Program is a compiled graph: a fixed list of steps over one arena, in waves (wave.go). It is not safe for concurrent use;
 // programs that share variables must not run at the same time if one writes to them.
 type Program struct {
 	steps    []step
+	waves    []wave
 	current  *step
-	task     func(part, worker int)
+	task     func(part, worker int) // of the current step
+	turns    []turn
+	turn     func(at, worker int) // one of turns
 	threads  *kernels.Threads
 	scratch  [][]float32 // one for each worker
 	clock    uint64      // the run's step number
@@ -61,6 +66,7 @@ type Program struct {
 	arena    []float32
 	timing   *timing // of RunTimed
 	kept     int     // floats outside of the arena
+	keeps    map[*Node][][]float32
 
 	// Of frozen programs: the values that follow from variables and constants alone, the steps that compute them, and whether they have run.
 	frozen   map[*Node]bool
@@ -72,8 +78,10 @@ type step struct {
 	node  *Node
 	parts int
 	run   func(part int, scratch []float32)
+	work  int // of all parts, about; see likelyWork
 
 	group *groupRun // what run goes through, if it is a group
+	once  *Node     // if set, run reads nothing else and writes what its node keeps
 
 	labels context.Context // nil unless Label was called
 }
@@ -118,6 +126,11 @@ func Compile(o Options) (*Program, error) {
 		rules = *o.rules
 	}
 	rules.alone = rules.alone || o.Unfused
+	waves := defaultWaveRules()
+	if o.waves != nil {
+		waves = *o.waves
+	}
+	waves.alone = waves.alone || o.Unfused
 	var frozen map[*Node]bool
 	if o.Frozen {
 		var err error
@@ -125,9 +138,12 @@ func Compile(o Options) (*Program, error) {
 			return nil, err
 		}
 	}
-	l := newLayout(schedule, outputs, ids, frozen, &rules, o.Table)
+	plain := newLayout(schedule, outputs, ids, frozen, &rules, o.Table)
+	l := plain.sideBySide(&waves, o.MaxBytes)
 	if o.MaxBytes > 0 && l.need() > o.MaxBytes && !o.Unfused {
-		l = l.fit(o.MaxBytes)
+		if m := plain.fit(o.MaxBytes).sideBySide(&waves, o.MaxBytes); m.need() < l.need() {
+			l = m
+		}
 		if replaced == nil {
 			replaced = map[*Node]*Node{}
 		}
@@ -148,6 +164,7 @@ func Compile(o Options) (*Program, error) {
 		schedule: schedule,
 		plan:     l.plan,
 		frozen:   frozen,
+		keeps:    map[*Node][][]float32{},
 	}
 	arena := o.Memory.take(0, p.plan.total)
 	p.arena = arena
@@ -189,7 +206,13 @@ func Compile(o Options) (*Program, error) {
 	for i := range p.scratch {
 		p.scratch[i] = o.Memory.take(i+1, scratch)
 	}
+	p.makeWaves(&waves)
+	p.keeps = nil
 	p.task = func(part, worker int) { p.current.run(part, p.scratch[worker]) }
+	p.turn = func(at, worker int) {
+		t := p.turns[at]
+		p.steps[t.step].run(t.part, p.scratch[worker])
+	}
 	return p, nil
 }
 
@@ -210,7 +233,7 @@ func newLayout(schedule, outputs []*Node, ids int, frozen map[*Node]bool, rules 
 	order, groups := group(schedule, ids, frozen, rules)
 	l := &layout{
 		schedule: schedule, outputs: outputs, ids: ids, frozen: frozen, rules: rules, table: table,
-		order: order, plan: planMemory(order, outputs, groups, frozen),
+		order: order, plan: planMemory(order, outputs, groups, frozen, nil),
 	}
 	for i, n := range order {
 		l.kept += keeps(n, table, l.plan.groups[i] != nil, frozen)
@@ -277,8 +300,8 @@ func (p *Program) bind(n *Node, arena []float32) error {
 func (p *Program) Run(stepNumber uint64) {
 	p.clock = stepNumber
 	p.prepare()
-	for i := range p.steps {
-		p.runStep(&p.steps[i])
+	for i := range p.waves {
+		p.runWave(&p.waves[i])
 	}
 }
 

@@ -36,6 +36,12 @@ func lossAndGradients(t *testing.T, seed uint64, images int) (outputs []*Node, x
 // runRandom compiles and runs a random graph; it returns the program and all outputs and running statistics.
 func runRandom(t *testing.T, o Options, seed uint64, images int) (*Program, [][]float32) {
 	t.Helper()
+	return runRandomBy(t, (*Program).Run, o, seed, images)
+}
+
+// runRandomBy is like runRandom with another way to run a program.
+func runRandomBy(t *testing.T, run func(p *Program, clock uint64), o Options, seed uint64, images int) (*Program, [][]float32) {
+	t.Helper()
 	outputs, x := lossAndGradients(t, seed, images)
 	o.Outputs = outputs
 	p, err := Compile(o)
@@ -47,7 +53,7 @@ func runRandom(t *testing.T, o Options, seed uint64, images int) (*Program, [][]
 	}
 	var values [][]float32
 	for step := range uint64(2) {
-		p.Run(step)
+		run(p, step)
 		for _, n := range outputs {
 			values = append(values, slices.Clone(p.Tensor(n).Data()))
 		}
