@@ -99,19 +99,25 @@ func (c *conv2D) geometry(x, w, y tensor.Shape) *kernels.Conv {
 }
 
 // A kernel packs its weights once for each part, which costs about as much as some tens of pixels. Parts have as many pixels
-// as leave that small, but where there are few in all, enough parts matter more.
+// as leave that small, but where there are few in all, enough parts matter more. Of kernels that are packed already, in a frozen program, even a small image
+// is worth a second part, though reading the kernels twice costs a single thread some percent.
 const (
-	convPixels    = 1024
-	convPixelsMin = 128
-	convShare     = 16 // a part may always be as small as this part of all
+	convPixels      = 1024
+	convPixelsMin   = 128
+	convPixelsFixed = 24
+	convShare       = 16 // a part may always be as small as this part of all
 )
 
 // convParts returns into how many parts n rows of pixels of a convolution are divided; y is what it computes, or what it is the
-// gradient for.
-func convParts(n, width int, w, y tensor.Shape) int {
-	pixels := n * width
+// gradient for; fixed says that its kernels are packed already.
+func convParts(n, width int, w, y tensor.Shape, fixed bool) int {
+	pixels, flops := n*width, 2*y.Elements()*w[0]*w[1]*w[2]
 	least := max(convPixelsMin, min(convPixels, pixels/convShare))
-	return flopParts(min(n, pixels/least), 2*y.Elements()*w[0]*w[1]*w[2])
+	parts := flopParts(min(n, pixels/least), flops)
+	if parts == 1 && fixed {
+		return flopParts(min(n, 2, pixels/convPixelsFixed), flops)
+	}
+	return parts
 }
 
 func (*conv2D) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
@@ -152,7 +158,7 @@ func keeps(n *Node, t *kernels.Table, grouped bool, frozen map[*Node]bool) int {
 	}
 	w := n.in[1]
 	g := c.geometry(n.in[0].shape, w.shape, n.shape)
-	return packedFloats(t, g, convParts(g.N*g.Ho, g.Wo, w.shape, n.shape), grouped, frozen[w])
+	return packedFloats(t, g, convParts(g.N*g.Ho, g.Wo, w.shape, n.shape, frozen[w]), grouped, frozen[w])
 }
 
 // emitConv adds the execution of a convolution of input 0 with the kernels of input 1. Kernels that are read in another order than they are stored in are brought into it
@@ -160,7 +166,7 @@ func keeps(n *Node, t *kernels.Table, grouped bool, frozen map[*Node]bool) int {
 func emitConv(e *Emitter, g *kernels.Conv, bias, residual []float32) {
 	x, w, y := e.In(0), e.In(1), e.Out()
 	rows := g.N * g.Ho
-	parts := convParts(rows, g.Wo, e.InShape(1), e.OutShape())
+	parts := convParts(rows, g.Wo, e.InShape(1), e.OutShape(), e.fixed(1))
 	if n := packedFloats(e.Table, g, parts, e.group != nil, e.fixed(1)); n > 0 {
 		unpacked, packed, pack := w, e.Keep(n), e.Table.PackConv
 		packing := *g
@@ -211,7 +217,7 @@ func (c *convBackwardData) Emit(e *Emitter) {
 	dy, w, dx, backward := e.In(0), e.In(1), e.Out(), e.Table.ConvBackwardData
 	e.Scratch(e.Table.ConvScratch(g))
 	rows := g.N * g.H
-	parts := convParts(rows, g.W, e.InShape(1), e.InShape(0))
+	parts := convParts(rows, g.W, e.InShape(1), e.InShape(0), false)
 	e.Spread(rows, parts, func(_, lo, hi int, scratch []float32) {
 		backward(g, dy, w, dx, scratch, lo, hi)
 	})
