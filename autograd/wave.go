@@ -36,7 +36,7 @@ type waveRules struct {
 }
 
 func defaultWaveRules() waveRules {
-	return waveRules{parts: 32, back: 16, ahead: 64, share: 20, growth: 32, always: 1 << 17, most: 8 * grain, work: grain / 2}
+	return waveRules{parts: 32, back: 16, ahead: 64, share: 20, growth: 32, always: 1 << 17, most: 8 * grain, work: 2 * grain}
 }
 
 // span is a piece of memory, from the address lo up to hi.
