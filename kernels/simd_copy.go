@@ -20,12 +20,14 @@ func (s *simd) copyRows(dst []float32, to int, src []float32, from, rows, c int)
 				s.copyWhole(vectors, &d[j], &x[j], n, 4*to, 4*from)
 			}
 		}
-		if j < c {
-			if s.level == AVX512 {
-				copyRowsAVX512Tail(&d[j], &x[j], n, 4*to, 4*from, c-j)
-			} else {
-				copyRowsAVX2Tail(&d[j], &x[j], n, 4*to, 4*from, c-j)
-			}
+		switch {
+		case j == c:
+		case s.level == AVX512:
+			copyRowsAVX512Tail(&d[j], &x[j], n, 4*to, 4*from, c-j)
+		case c > s.lanes: // masked stores are slow in AVX2, so the last vector overlaps the one before
+			s.copyWhole(1, &d[c-s.lanes], &x[c-s.lanes], n, 4*to, 4*from)
+		default:
+			copyRowsAVX2Tail(&d[j], &x[j], n, 4*to, 4*from, c-j)
 		}
 	}
 }
