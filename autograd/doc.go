@@ -36,6 +36,8 @@
 // memory is planned they are brought side by side (schedule.go), as long as that takes little more memory; then steps that meet nowhere in memory are put into waves,
 // of which all parts are handed out at once (wave.go).
 //
+// A value that is concatenated is computed inside of the result where that costs less than a copy, and a slice read inside of what it is cut from (pieces.go).
+//
 // If the plan needs more memory than Options.MaxBytes, cheap values of the forward pass are computed again when gradients read them (recompute.go).
 //
 // A frozen program (Options.Frozen, for inference) computes what follows from variables alone only once: kernels with a batch norm folded into them,

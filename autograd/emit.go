@@ -58,6 +58,15 @@ func (e *Emitter) In(i int) []float32 { return e.program.tensors[e.node.in[i]].D
 // Out returns the elements of the output.
 func (e *Emitter) Out() []float32 { return e.program.tensors[e.node].Data() }
 
+// Stride returns how many floats the pixels of input i lie apart: more than its channels if it is a piece, which only operations that are an aparter see.
+func (e *Emitter) Stride(i int) int { return e.program.tensors[e.node.in[i]].RowStride() }
+
+// OutStride returns how many floats the pixels of the output lie apart.
+func (e *Emitter) OutStride() int { return e.program.tensors[e.node].RowStride() }
+
+// piece reports whether a node is computed or read inside of another.
+func (e *Emitter) piece(n, whole *Node) bool { return e.program.plan.pieces[n].whole == whole }
+
 // InShape returns the shape of input i.
 func (e *Emitter) InShape(i int) tensor.Shape { return e.node.in[i].shape }
 

@@ -10,6 +10,7 @@ import "github.com/nasbench-go/nasbench/tensor"
 //	View(in) int          // the output is input 0, from this element on: no copy
 //	InPlace() []int       // inputs that the output may be written over
 //	Workspace(in, out, parts) int // floats of memory that it needs while it runs; parts is 0, or those of its group
+//	Apart(in, out) (inputs []int, output bool) // what may be a piece of a wider tensor; see pieces.go
 //	RowWise(in, out) (access, ok)  // images are independent; see rowwise.go
 //	Writes() []int        // inputs (variables) that it writes to; see [Graph] effects
 type Op interface {

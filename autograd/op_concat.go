@@ -44,20 +44,33 @@ func (*concat) RowWise(in []tensor.Shape, out tensor.Shape) (rowAccess, bool) {
 
 func (*concat) Emit(e *Emitter) {
 	y, width, copyRows := e.Out(), e.OutShape().Last(), e.Table.CopyRows
-	xs := make([][]float32, len(e.node.in))
-	cs := make([]int, len(xs))
-	for i := range xs {
-		xs[i], cs[i] = e.In(i), e.InShape(i).Last()
+	type part struct {
+		x             []float32
+		stride, c, at int
 	}
-	e.Rows(e.OutShape().Rows(), width, func(lo, hi int) {
-		at := 0
-		for i, x := range xs {
-			c := cs[i]
-			copyRows(y[lo*width+at:], width, x[lo*c:hi*c], c, hi-lo, c)
-			at += c
+	var parts []part // what is not there yet
+	at, copied := 0, 0
+	for i, x := range e.node.in {
+		c := x.shape.Last()
+		if !e.piece(x, e.node) {
+			parts = append(parts, part{e.In(i), e.Stride(i), c, at})
+			copied += c
+		}
+		at += c
+	}
+	if len(parts) == 0 {
+		return
+	}
+	e.Rows(e.OutShape().Rows(), copied, func(lo, hi int) {
+		for i := range parts {
+			p := &parts[i]
+			copyRows(y[lo*width+p.at:], width, p.x[lo*p.stride:], p.stride, hi-lo, p.c)
 		}
 	})
 }
+
+// Apart says that the inputs may be pieces of something else; the result, which has pieces itself, is none.
+func (*concat) Apart(in []tensor.Shape, _ tensor.Shape) ([]int, bool) { return upTo(0, len(in)), false }
 
 func (*concat) Grad(n, dy *Node) []*Node {
 	sizes := make([]int, len(n.in))

@@ -98,6 +98,17 @@ func (c *conv2D) geometry(x, w, y tensor.Shape) *kernels.Conv {
 	}
 }
 
+// Apart says that results may be pieces, and images where that is no slower.
+func (c *conv2D) Apart(in []tensor.Shape, _ tensor.Shape) ([]int, bool) {
+	if c.runs(in[1]) {
+		return nil, true
+	}
+	return input0, true
+}
+
+// runs reports whether routines read all taps in a row of kernels w as one run of floats, if the pixels lie side by side.
+func (c *conv2D) runs(w tensor.Shape) bool { return c.Groups == 1 && w[1] > 1 && c.Dilation.W == 1 }
+
 // A kernel packs its weights once for each part, which costs about as much as some tens of pixels. Parts have as many pixels
 // as leave that small, but where there are few in all, enough parts matter more. Of kernels that are packed already, in a frozen program, even a small image
 // is worth a second part, though reading the kernels twice costs a single thread some percent.
@@ -134,6 +145,7 @@ func (c *conv2D) Pixels(in []tensor.Shape, out tensor.Shape) int {
 
 func (c *conv2D) Emit(e *Emitter) {
 	g := c.geometry(e.InShape(0), e.InShape(1), e.OutShape())
+	g.XStride, g.YStride = e.Stride(0), e.OutStride()
 	emitConv(e, g, nil, nil)
 }
 
@@ -214,6 +226,7 @@ func (c *convBackwardData) Pixels(in []tensor.Shape, _ tensor.Shape) int {
 
 func (c *convBackwardData) Emit(e *Emitter) {
 	g := c.geometry(c.x, e.InShape(1), e.InShape(0))
+	g.XStride, g.YStride = e.OutStride(), e.Stride(0)
 	dy, w, dx, backward := e.In(0), e.In(1), e.Out(), e.Table.ConvBackwardData
 	e.Scratch(e.Table.ConvScratch(g))
 	rows := g.N * g.H
@@ -240,6 +253,14 @@ func (c *convBackwardWeights) Work(in []tensor.Shape, out tensor.Shape) Work {
 	return convWork(c.w, in[1], in, out)
 }
 
+// Apart says that the gradient for the results may be a piece, and images where that is no slower.
+func (c *convBackwardWeights) Apart([]tensor.Shape, tensor.Shape) ([]int, bool) {
+	if c.runs(c.w) {
+		return []int{1}, false
+	}
+	return input01, false
+}
+
 func (c *convBackwardWeights) parts(y tensor.Shape) int {
 	return reduceParts(y[0]*y[1], 2*y.Elements()*c.w[0]*c.w[1]*c.w[2], 4*flopGrain)
 }
@@ -262,6 +283,7 @@ func (c *convBackwardWeights) Workspace(in []tensor.Shape, out tensor.Shape, par
 
 func (c *convBackwardWeights) Emit(e *Emitter) {
 	g := c.geometry(e.InShape(0), c.w, e.InShape(1))
+	g.XStride, g.YStride = e.Stride(0), e.Stride(1)
 	x, dy, backward := e.In(0), e.In(1), e.Table.ConvBackwardWeights
 	e.Scratch(e.Table.ConvScratch(g))
 	e.Reduce(g.N*g.Ho, c.parts(e.InShape(1)), func(s share, dw, scratch []float32) {

@@ -58,6 +58,19 @@ func (f *convFused) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
 	return rowAccess{inputs: input0}, true
 }
 
+// Apart is that of the convolution, with the residual. Only where that is added to a depthwise convolution, it and the result may not be pieces: it is
+// done pixel by pixel if they lie apart.
+func (f *convFused) Apart(in []tensor.Shape, out tensor.Shape) ([]int, bool) {
+	inputs, _ := f.conv.Apart(in, out)
+	if f.add && in[1][2] == 1 {
+		return inputs, false
+	}
+	if f.add {
+		inputs = append(inputs[:len(inputs):len(inputs)], f.residual())
+	}
+	return inputs, true
+}
+
 func (f *convFused) InPlace() []int {
 	if f.add {
 		return []int{f.residual()}
@@ -70,13 +83,13 @@ func (*convFused) Surroundings() {}
 
 func (f *convFused) Emit(e *Emitter) {
 	g := f.conv.geometry(e.InShape(0), e.InShape(1), e.OutShape())
-	g.ReLU = f.relu
+	g.ReLU, g.XStride, g.YStride = f.relu, e.Stride(0), e.OutStride()
 	var bias, residual []float32
 	if f.bias {
 		bias = e.In(2)
 	}
 	if f.add {
-		residual, g.RStride = e.In(f.residual()), g.K
+		residual, g.RStride = e.In(f.residual()), e.Stride(f.residual())
 	}
 	emitConv(e, g, bias, residual)
 }

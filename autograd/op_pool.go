@@ -98,8 +98,12 @@ func (*pool2D) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
 	return rowAccess{inputs: input0}, true
 }
 
+// Apart says that images and results may be pieces.
+func (*pool2D) Apart([]tensor.Shape, tensor.Shape) ([]int, bool) { return input0, true }
+
 func (p *pool2D) Emit(e *Emitter) {
 	g := p.geometry(e.InShape(0), e.OutShape())
+	g.XStride, g.YStride = e.Stride(0), e.OutStride()
 	x, y, forward := e.In(0), e.Out(), e.Table.AvgPoolForward
 	if p.max {
 		forward = e.Table.MaxPoolForward
@@ -136,8 +140,12 @@ func (g *poolGrad) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
 	return rowAccess{inputs: input0}, true
 }
 
+// Apart says that the gradient for the results may be a piece, and that for the images too if the routine does not take their own stride for its.
+func (g *poolGrad) Apart([]tensor.Shape, tensor.Shape) ([]int, bool) { return input0, !g.p.max }
+
 func (g *poolGrad) Emit(e *Emitter) {
 	geo := g.p.geometry(g.x, e.InShape(0))
+	geo.XStride, geo.YStride = e.OutStride(), e.Stride(0)
 	dy, dx, table := e.In(0), e.Out(), e.Table
 	perImage := geo.Ho * geo.Wo * geo.C * geo.R * geo.S
 	if g.p.max {

@@ -68,19 +68,53 @@ func (s *slice) RowWise(in []tensor.Shape, out tensor.Shape) (rowAccess, bool) {
 	return rowAccess{inputs: input0}, len(out) > 1 && in[0][0] == out[0]
 }
 
+// columns reports whether a block of the shape out is some columns of all rows of a tensor of the shape in, and returns the first of them.
+func (s *slice) columns(in, out tensor.Shape) (first int, ok bool) {
+	last := len(in) - 1
+	if last < 0 || !in[:last].Equal(out[:last]) {
+		return 0, false
+	}
+	return s.lo[last], true
+}
+
+// run reports whether the elements of a block lie side by side, and returns the first of them.
+func (s *slice) run(in, out tensor.Shape) (first int, ok bool) {
+	whole := len(in) // the dimensions from here on are whole
+	for whole > 0 && in[whole-1] == out[whole-1] {
+		whole--
+	}
+	if whole > 0 && out[:whole-1].Elements() != 1 {
+		return 0, false
+	}
+	for d, n := range in {
+		first = first*n + s.lo[d]
+	}
+	return first, true
+}
+
+// Apart says that the result may be a piece, and the input if the slice is some columns of it.
+func (s *slice) Apart(in []tensor.Shape, out tensor.Shape) ([]int, bool) {
+	if _, ok := s.columns(in[0], out); ok {
+		return input0, true
+	}
+	return nil, true
+}
+
 func (s *slice) Emit(e *Emitter) {
+	if e.piece(e.node, e.node.in[0]) {
+		return
+	}
 	x, y := e.In(0), e.Out()
-	c := e.OutShape().Last()
-	if outer := e.InShape(0); len(outer) > 0 && outer[:len(outer)-1].Equal(e.OutShape()[:len(outer)-1]) {
-		// Some columns of all rows.
-		width, at, copyRows := outer.Last(), s.lo[len(outer)-1], e.Table.CopyRows
-		e.Rows(outer.Rows(), c, func(lo, hi int) { copyRows(y[lo*c:hi*c], c, x[lo*width+at:], width, hi-lo, c) })
+	c, to := e.OutShape().Last(), e.OutStride()
+	if at, ok := s.columns(e.InShape(0), e.OutShape()); ok {
+		from, copyRows := e.Stride(0), e.Table.CopyRows
+		e.Rows(e.InShape(0).Rows(), c, func(lo, hi int) { copyRows(y[lo*to:], to, x[lo*from+at:], from, hi-lo, c) })
 		return
 	}
 	rows := blockRows(e.InShape(0), s.lo, e.OutShape())
 	e.Rows(len(rows), c, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			copy(y[i*c:(i+1)*c], x[rows[i]:])
+			copy(y[i*to:i*to+c], x[rows[i]:])
 		}
 	})
 }

@@ -49,6 +49,9 @@ type place struct {
 	buffer int   // index into plan.buffers; -1 if leaf is set
 	leaf   *Node // input, variable or constant
 	offset int
+
+	// Of a piece whose pixels lie apart: the floats between them, which are the channels of the whole, and the first channel. offset is that of the whole.
+	stride, channel int
 }
 
 // plan is where every value and workspace of a program lies. It is computed from shapes
@@ -60,6 +63,7 @@ type plan struct {
 	offsets   []int
 	total     int // elements of the arena
 	fixed     int // of those, elements of frozen nodes
+	pieces    map[*Node]piece
 
 	groups []*rowGroup // by position in the schedule; nil for nodes in none
 	used   []int       // by buffer: position at which it is read for the last time
@@ -80,9 +84,13 @@ const shared = -1
 const arenaAlign = 16
 
 // planMemory assigns buffers to the nodes of a schedule. Outputs stay alive to the end. The buffers that a group touches live from its first
-// node to its last, and so do those that a moment touches; those of frozen nodes are never used again.
-func planMemory(schedule, outputs []*Node, groups []*rowGroup, frozen map[*Node]bool, moments []moment) *plan {
-	p := &plan{places: make(map[*Node]place, len(schedule)), workspace: map[*Node]int{}, groups: make([]*rowGroup, len(schedule)), moments: moments}
+// node to its last, and so do those that a moment touches; those of frozen nodes are never used again. That of a concatenation lives from the first of its
+// pieces on.
+func planMemory(schedule, outputs []*Node, groups []*rowGroup, frozen map[*Node]bool, moments []moment, pieces map[*Node]piece) *plan {
+	p := &plan{
+		places: make(map[*Node]place, len(schedule)), workspace: map[*Node]int{}, groups: make([]*rowGroup, len(schedule)), moments: moments, pieces: pieces,
+	}
+	joined := map[*Node]int{} // buffers of concatenations whose pieces come before them
 	for _, g := range groups {
 		for i := g.first; i <= g.last; i++ {
 			p.groups[i] = g
@@ -105,6 +113,17 @@ func planMemory(schedule, outputs []*Node, groups []*rowGroup, frozen map[*Node]
 			at := p.places[n.in[0]]
 			at.offset += v.View(shapesOf(n.in))
 			p.places[n] = at
+		} else if in, ok := pieces[n]; ok && in.sliced(n) {
+			p.places[n] = in.place(p.places[in.whole])
+		} else if ok {
+			b, ok := joined[in.whole]
+			if !ok {
+				b = p.add(in.whole.shape.Elements(), i)
+				joined[in.whole] = b
+			}
+			p.places[n] = in.place(place{buffer: b})
+		} else if b, ok := joined[n]; ok {
+			p.places[n] = place{buffer: b}
 		} else if b, ok := p.reusable(n, i); ok {
 			p.places[n] = place{buffer: b}
 		} else {
@@ -215,11 +234,16 @@ func (p *plan) release(n *Node, step int) {
 		return
 	}
 	for i, in := range n.in {
-		b := p.places[in].buffer
+		at := p.places[in]
+		b := at.buffer
 		if b < 0 {
 			continue
 		}
-		if !contains(a.inputs, i) {
+		span := in.shape.Elements()
+		if at.stride > 0 {
+			span = in.shape.Rows() * at.stride
+		}
+		if !contains(a.inputs, i) || span != p.buffers[b].Size { // its images are not those of the buffer
 			p.mixed[b] = g
 		} else if p.used[b] == step && !contains(p.spare, b) {
 			p.spare = append(p.spare, b)

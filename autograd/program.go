@@ -39,6 +39,7 @@ type Options struct {
 	rules   *groupRules       // nil takes the usual ones
 	waves   *waveRules        // nil takes the usual ones
 	fusions []func(*rewriter) // nil takes all
+	copies  bool              // concatenations and slices copy everything; see piece
 }
 
 // MemoryError says that a program's plan needs more memory than allowed. None of it was allocated.
@@ -138,7 +139,7 @@ func Compile(o Options) (*Program, error) {
 			return nil, err
 		}
 	}
-	plain := newLayout(schedule, outputs, ids, frozen, &rules, o.Table)
+	plain := newLayout(schedule, outputs, ids, frozen, &rules, o.Table, o.copies || o.Unfused)
 	l := plain.sideBySide(&waves, o.MaxBytes)
 	if o.MaxBytes > 0 && l.need() > o.MaxBytes && !o.Unfused {
 		if m := plain.fit(o.MaxBytes).sideBySide(&waves, o.MaxBytes); m.need() < l.need() {
@@ -185,7 +186,7 @@ func Compile(o Options) (*Program, error) {
 				continue
 			}
 			e.Table = o.Table
-			if e.group == nil || len(e.group.nodes) == 1 {
+			if (e.group == nil || len(e.group.nodes) == 1) && p.tensors[n].Contiguous() {
 				e.Table = tableFor(o.Table, n)
 			}
 			e.workspace = nil
@@ -225,15 +226,20 @@ type layout struct {
 	order             []*Node // the schedule with groups side by side
 	plan              *plan
 	table             *kernels.Table
+	copies            bool
 	kept              int             // floats outside of the arena
 	replaced          map[*Node]*Node // by fit
 }
 
-func newLayout(schedule, outputs []*Node, ids int, frozen map[*Node]bool, rules *groupRules, table *kernels.Table) *layout {
+func newLayout(schedule, outputs []*Node, ids int, frozen map[*Node]bool, rules *groupRules, table *kernels.Table, copies bool) *layout {
 	order, groups := group(schedule, ids, frozen, rules)
+	var pieces map[*Node]piece
+	if !copies {
+		pieces = cut(order, outputs, groups, frozen)
+	}
 	l := &layout{
-		schedule: schedule, outputs: outputs, ids: ids, frozen: frozen, rules: rules, table: table,
-		order: order, plan: planMemory(order, outputs, groups, frozen, nil),
+		schedule: schedule, outputs: outputs, ids: ids, frozen: frozen, rules: rules, table: table, copies: copies,
+		order: order, plan: planMemory(order, outputs, groups, frozen, nil, pieces),
 	}
 	for i, n := range order {
 		l.kept += keeps(n, table, l.plan.groups[i] != nil, frozen)
@@ -286,10 +292,18 @@ func (p *Program) bind(n *Node, arena []float32) error {
 	} else {
 		start += p.plan.offsets[at.buffer]
 	}
-	end := start + n.shape.Elements()
-	t, err := tensor.FromSlice(data[start:end:end], n.shape...)
+	shape := n.shape
+	if at.stride > 0 {
+		shape = shape.Clone()
+		shape[len(shape)-1] = at.stride
+	}
+	end := start + shape.Elements()
+	t, err := tensor.FromSlice(data[start:end:end], shape...)
 	if err != nil {
 		return fmt.Errorf("autograd: compile: %v: %w", n, err)
+	}
+	if at.stride > 0 {
+		t = t.Channels(at.channel, at.channel+n.shape.Last())
 	}
 	p.tensors[n] = t
 	return nil
@@ -368,13 +382,29 @@ func (p *Program) Work() Work {
 	var sum Work
 	for _, n := range p.schedule {
 		if n.op != nil && !p.frozen[n] {
-			w := n.op.Work(shapesOf(n.in), n.shape)
+			w := p.NodeWork(n)
 			sum.FLOPs += w.FLOPs
 			sum.MACs += w.MACs
 			sum.Bytes += w.Bytes
 		}
 	}
 	return sum
+}
+
+// NodeWork returns the exact cost of a node in one run: that of [Node.Work] less what is not copied because it lies where it belongs already.
+func (p *Program) NodeWork(n *Node) Work {
+	if p.plan.pieces[n].sliced(n) {
+		return Work{}
+	}
+	w := n.Work()
+	if _, ok := n.op.(*concat); ok {
+		for _, in := range n.in {
+			if p.plan.pieces[in].whole == n {
+				w.Bytes -= 8 * int64(in.shape.Elements())
+			}
+		}
+	}
+	return w
 }
 
 // Nodes returns the nodes that the program computes, in the order in which they run. Those that Compile fused

@@ -35,7 +35,7 @@ func randomGraph(rng *rand.Rand, images, nodes int) (loss, x *Node, variables []
 	}
 	for range nodes {
 		var y *Node
-		switch a := pick(); rng.IntN(18) {
+		switch a := pick(); rng.IntN(21) {
 		case 0:
 			y = Add(a, pick())
 		case 1:
@@ -73,6 +73,16 @@ func randomGraph(rng *rand.Rand, images, nodes int) (loss, x *Node, variables []
 			y = ReLU(norm(a))
 		case 17:
 			y = ReLU(Add(pick(), norm(a)))
+		case 18:
+			b := Conv2D(a, variable(1, 1, c, 2), ConvOptions{})
+			pool := AvgPool2D(pick(), PoolOptions{Window: Both(3), Stride: Both(1), Padding: Both(1)})
+			y = Conv2D(Concat(b, pool, Conv2D(b, variable(3, 3, 1, 2), ConvOptions{Padding: Both(1), Groups: 2})), variable(1, 1, 4+c, c), ConvOptions{})
+		case 19:
+			parts := Split(a, 1, c-1)
+			y = Concat(Conv2D(parts[1], variable(3, 3, c-1, c-1), ConvOptions{Padding: Both(1)}), parts[0])
+		case 20: // elements of a few vectors, side by side, and one image for all
+			v := Concat(Mean(a, 0, 1, 2), Exp(Slice(variable(2*c), []int{c}, []int{2*c - 1})), variable(1))
+			y = Add(Bias(a, Slice(v, []int{1}, []int{c + 1})), Slice(a, []int{n - 1, 0, 0, 0}, []int{n, side, side, c}))
 		}
 		states = append(states, y)
 	}

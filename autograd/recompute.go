@@ -128,13 +128,21 @@ func exchange(nodes []*Node, old, new *Node) []*Node {
 }
 
 // fit returns the layout that recomputes least of those that are tried and need no more than the given number of bytes; if there is none, the one that
-// needs least.
+// needs least. It has no pieces if copies need less.
 func (l *layout) fit(most int64) *layout {
+	if !l.copies {
+		if m := newLayout(l.schedule, l.outputs, l.ids, l.frozen, l.rules, l.table, true); m.need() < l.need() {
+			l = m
+		}
+	}
 	best := l
+	if best.need() <= most {
+		return best
+	}
 	nodes := recomputable(l.schedule, l.outputs)
 	for k := 1; len(nodes) > 0; k = min(2*k, len(nodes)) {
 		schedule, to, ids := recompute(l.schedule, l.outputs, l.ids, nodes[:k])
-		m := newLayout(schedule, renamed(l.outputs, to), ids, l.frozen, l.rules, l.table)
+		m := newLayout(schedule, renamed(l.outputs, to), ids, l.frozen, l.rules, l.table, l.copies)
 		m.replaced = to
 		if m.need() < best.need() {
 			best = m

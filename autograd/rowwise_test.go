@@ -66,12 +66,12 @@ func runRandomBy(t *testing.T, run func(p *Program, clock uint64), o Options, se
 	return p, values
 }
 
-// Random graphs with their gradients give the same bits whether operations are grouped or not and on any number of threads, and the same values up to rounding with any
-// of the passes.
+// Random graphs with their gradients give the same bits whether operations are grouped or not, whether concatenations and slices copy or not, and on any number of
+// threads, and the same values up to rounding with any of the passes.
 func TestGroupsInRandomGraphs(t *testing.T) {
 	threads := kernels.NewThreads(3)
 	defer threads.Close()
-	grouped, members := 0, 0
+	grouped, members, pieces, apart := 0, 0, 0, 0
 	for seed := range uint64(150) {
 		images := 4 + int(seed%9)
 		_, plain := runRandom(t, Options{rules: smallRules(true), Unfused: true}, seed, images)
@@ -89,10 +89,20 @@ func TestGroupsInRandomGraphs(t *testing.T) {
 			_, want := runRandom(t, Options{rules: smallRules(true), fusions: some}, seed, images)
 			p, got := runRandom(t, Options{rules: smallRules(false), fusions: some}, seed, images)
 			_, many := runRandom(t, Options{rules: smallRules(false), fusions: some, Threads: threads}, seed, images)
+			_, copied := runRandom(t, Options{rules: smallRules(seed%2 == 0), fusions: some, copies: true}, seed, images)
 			nearlyEqual(t, what, want, plain)
 			for i := range want {
 				if !slices.Equal(got[i], want[i]) || !slices.Equal(many[i], want[i]) {
 					t.Errorf("%s: value %d differs between groups, groups on 3 threads, and single operations", what, i)
+				}
+				if !slices.Equal(got[i], copied[i]) {
+					t.Errorf("%s: value %d differs between pieces and copies", what, i)
+				}
+			}
+			for _, piece := range p.plan.pieces {
+				pieces++
+				if !piece.dense {
+					apart++
 				}
 			}
 			for _, s := range p.steps {
@@ -105,6 +115,9 @@ func TestGroupsInRandomGraphs(t *testing.T) {
 	}
 	if members < 3*grouped {
 		t.Errorf("%d groups have %d operations: the test sees too little of them", grouped, members)
+	}
+	if apart < 500 || pieces < 2*apart {
+		t.Errorf("%d pieces, of which %d lie apart: the test sees too little of them", pieces, apart)
 	}
 }
 

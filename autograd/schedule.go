@@ -291,7 +291,7 @@ func (l *layout) sideBySide(rules *waveRules, bound int64) *layout {
 		}
 		order, groups, at := s.order(moments)
 		m := *l
-		m.order, m.plan = order, planMemory(order, l.outputs, groups, l.frozen, at)
+		m.order, m.plan = order, planMemory(order, l.outputs, groups, l.frozen, at, l.plan.pieces)
 		if m.plan.total <= l.plan.total+room && (bound == 0 || m.need() <= max(bound, l.need())) {
 			return &m
 		}

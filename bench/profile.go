@@ -104,7 +104,7 @@ func ProfileProgram(p *autograd.Program, length time.Duration, stop func() bool)
 		}
 		out.Rows = append(out.Rows, ProfileRow{
 			Layer: n.Path(), Op: n.Name(), Shape: n.Shape().String(), Backward: n.Backward(),
-			Calls: 1, Time: spent[n], Work: n.Work(), Live: live[i],
+			Calls: 1, Time: spent[n], Work: p.NodeWork(n), Live: live[i],
 		})
 	}
 	return out
