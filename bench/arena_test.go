@@ -32,8 +32,10 @@ func TestPlannedMemoryIsUsed(t *testing.T) {
 		for _, b := range p.LiveBytes() {
 			live = max(live, b)
 		}
-		used, packed := float64(4*touched)/float64(p.ArenaBytes()), float64(live)/float64(p.ArenaBytes())
-		t.Logf("%s: %.1f MB, %.1f %% written to, %.1f %% needed at the same time", m.Name, float64(p.ArenaBytes())/1e6, 100*used, 100*packed)
+		size := 4 * float64(len(arena)) // what is kept between runs, such as packed kernels, lies beside it
+		used, packed := float64(4*touched)/size, float64(live)/float64(p.ArenaBytes())
+		t.Logf("%s: %.1f MB, %.1f %% written to, and %.1f MB kept between runs; %.1f %% of both needed at the same time",
+			m.Name, size/1e6, 100*used, (float64(p.ArenaBytes())-size)/1e6, 100*packed)
 		if used < 0.95 {
 			t.Errorf("%s: %.1f %% of the planned memory is used", m.Name, 100*used)
 		}
