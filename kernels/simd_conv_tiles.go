@@ -142,7 +142,7 @@ func (e *conv) choose(b *box, vectors, steps int) {
 // What a tile and a call for a strip of tiles cost beside the reduction, in about the cycles of a step for one row of a tile.
 const (
 	tileCost = 32
-	callCost = 128
+	callCost = 48
 )
 
 // boxCost is about the cycles of strips of tiles along direction i of a box.
