@@ -64,7 +64,7 @@ func newScheduler(order, outputs []*Node, groups []*rowGroup, frozen map[*Node]b
 		s.add(u)
 	}
 	for _, n := range outputs {
-		s.readers[rootOf(n)]++
+		s.readers[storage(n)]++
 	}
 	return s
 }
@@ -77,17 +77,6 @@ func likelyWork(n *Node) int {
 
 // likelyParts returns into about how many parts an operation divides itself.
 func likelyParts(n *Node) int { return max(1, likelyWork(n)/grain) }
-
-// rootOf returns the node whose value a view shows.
-func rootOf(n *Node) *Node {
-	for n.op != nil {
-		if _, view := n.op.(viewer); !view {
-			break
-		}
-		n = n.in[0]
-	}
-	return n
-}
 
 // add adds a unit behind all that it depends on: those that compute what it reads, and, for a variable that is written to, those that
 // used it before if one of the two writes.
@@ -107,7 +96,7 @@ func (s *scheduler) add(u unit) {
 			if from, ok := s.from[in]; ok {
 				wait(from)
 			}
-			root := rootOf(in)
+			root := storage(in)
 			if a := s.written[root]; a != nil {
 				wait(a.writer)
 				a.readers = append(a.readers, id)
@@ -119,7 +108,7 @@ func (s *scheduler) add(u unit) {
 		}
 		if w, ok := n.op.(writer); ok {
 			for _, i := range w.Writes() {
-				a := s.written[rootOf(n.in[i])]
+				a := s.written[storage(n.in[i])]
 				for _, r := range a.readers {
 					wait(r)
 				}
