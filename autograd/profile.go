@@ -185,9 +185,15 @@ func (p *Program) LiveBytes() []int64 {
 	return live
 }
 
-// Arena returns the memory in which all values of a run lie, for looking at what of it is used. Between runs, only outputs and what a frozen program
-// keeps must stay as they are.
-func (p *Program) Arena() []float32 { return p.arena }
+// Arena returns the memory that [Program.ArenaBytes] counts, for looking at what of it is used: that in which all values of a run lie, and the pieces that
+// nodes keep, such as packed kernels. Between runs, only outputs and what a frozen program keeps must stay as they are.
+func (p *Program) Arena() [][]float32 {
+	arena := [][]float32{p.arena}
+	for _, n := range p.schedule {
+		arena = append(arena, p.keeps[n]...)
+	}
+	return arena
+}
 
 // labels returns what a CPU profile shows of a node's steps.
 func labels(n *Node) context.Context {

@@ -208,7 +208,6 @@ func Compile(o Options) (*Program, error) {
 		p.scratch[i] = o.Memory.take(i+1, scratch)
 	}
 	p.makeWaves(&waves)
-	p.keeps = nil
 	p.task = func(part, worker int) { p.current.run(part, p.scratch[worker]) }
 	p.turn = func(at, worker int) {
 		t := p.turns[at]

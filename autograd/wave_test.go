@@ -447,9 +447,16 @@ func TestKernelsArePackedBeforeTheyAreRead(t *testing.T) {
 			}
 		}
 	}
-	if table, err := kernels.Active(); err != nil || table.PackedConv(&kernels.Conv{N: 8, H: 6, W: 6, C: 24, K: 24, R: 3, S: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, DilationH: 1,
-		DilationW: 1, Groups: 1, Ho: 6, Wo: 6, XStride: 24, YStride: 24}) == 0 {
-		t.Skip("this level reads kernels as they are stored:", err)
+	table, err := kernels.Active()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if table.PackedConv(&kernels.Conv{N: 8, H: 6, W: 6, C: 24, K: 24, R: 3, S: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, DilationH: 1,
+		DilationW: 1, Groups: 1, Ho: 6, Wo: 6, XStride: 24, YStride: 24}) == 0 { // the level reads kernels as they are stored
+		if packed > 0 {
+			t.Errorf("%d kernels are packed for nothing", packed)
+		}
+		return
 	}
 	if packed < 12 || shared < 6 {
 		t.Errorf("%d kernels are packed, %d of them together with something else", packed, shared)

@@ -299,7 +299,7 @@ func (e *conv) filterPiece(grid *tapGrid, b *box, taps, left, end int, ask bool)
 		}
 		t.tail = tail
 		t.ahead = 0
-		if ask && j <= s.lanes {
+		if ask && c == 0 { // the other channels lie between
 			e.askAhead(&t, grid, b)
 		}
 		t.w = &e.weights[grid.w+c]
