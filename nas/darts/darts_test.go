@@ -365,40 +365,6 @@ func TestSecondOrderGradientIsThatOfTheUnrolledLoss(t *testing.T) {
 	}
 }
 
-// TestEigenvalueIsThatOfTheHessian compares with the Rayleigh quotients of many directions, none of which may be larger, and puts
-// the alphas back where they were.
-func TestEigenvalueIsThatOfTheHessian(t *testing.T) {
-	o := small(t, "smooth")
-	o.Size.Channels = 4
-	b := loaded(t, &o)
-	before := append([]float32(nil), b.mixer.alphas.Value.Data()...)
-	lambda := b.eigenvalue(20)
-	if !reflect.DeepEqual(before, b.mixer.alphas.Value.Data()) {
-		t.Fatal("the alphas are not where they were")
-	}
-	rng := rand.New(rand.NewPCG(9, 10))
-	largest := 0.0
-	for range 30 {
-		direction := randomDirection(b, rng)
-		norm := 0.0
-		for _, row := range direction {
-			for _, v := range row {
-				norm += v * v
-			}
-		}
-		curvature := slope(b, direction, func() float64 {
-			if _, err := b.archGradient(0); err != nil {
-				t.Fatal(err)
-			}
-			return along(b, direction)
-		}) / norm
-		largest = max(largest, math.Abs(curvature))
-	}
-	if !(math.Abs(lambda) > largest) || lambda == 0 {
-		t.Errorf("eigenvalue %g, but there is a curvature of %g", lambda, largest)
-	}
-}
-
 func TestStepsAllocateNothing(t *testing.T) {
 	for _, second := range []bool{false, true} {
 		o := small(t, "smooth")
@@ -444,34 +410,6 @@ func TestDiscretizeKeepsTheStrongestEdges(t *testing.T) {
 		got, skips := discretize(r, shares, c.limit)
 		if !reflect.DeepEqual(got, c.want) || skips != c.skips {
 			t.Errorf("at most %d skip connections: %v with %d, want %v with %d", c.limit, got, skips, c.want, c.skips)
-		}
-	}
-}
-
-func TestCollapseIsARiseOfTheEigenvalue(t *testing.T) {
-	points := func(values ...float64) (out []Point) {
-		for _, v := range values {
-			out = append(out, Point{Eigenvalue: v})
-		}
-		return out
-	}
-	for _, c := range []struct {
-		name  string
-		first int
-		of    []Point
-		stop  bool
-	}{
-		{"too few points", 0, points(1, 1, 1, 9, 9, 9), false},
-		{"level", 0, points(1, 1, 1, 1, 1, 1, 1), false},
-		{"falling", 0, points(9, 9, 9, 9, 1, 1, 1), false},
-		{"a rise of a quarter", 0, points(1, 1, 1, 1, 1.25, 1.25, 1.25), false},
-		{"a rise by half", 0, points(1, 1, 1, 1, 1.5, 1.5, 1.5), true},
-		{"before the alphas move", 1, points(1, 1, 1, 1, 1.5, 1.5, 1.5), false},
-		{"negative eigenvalues", 0, points(-1, -1, -1, -1, -3, -3, -3), false},
-	} {
-		back, stop := collapsing(c.of, c.first)
-		if stop != c.stop || stop && back != len(c.of)-1-eigenvalueBack {
-			t.Errorf("%s: stop %v at %d, want %v", c.name, stop, back, c.stop)
 		}
 	}
 }

@@ -87,29 +87,41 @@ func (b *bilevel) eigenvalue(iterations int) float64 {
 	return lambda
 }
 
-// The rule for stopping (Zela et al. 2020, section 4.3): the mean over a window of eigenvalues has risen by more than
-// a third since so many points before.
+// The rule for stopping (Zela et al. 2020, section 4.3): the mean eigenvalue over a window of epochs has risen by more than
+// a third since so many epochs before. The unit is the epoch, as in the paper, because single points, of one batch and
+// near zero when the alphas begin to move, double from one to the next in searches that are sound.
 const (
 	eigenvalueWindow = 3
 	eigenvalueBack   = 4
 	eigenvalueRatio  = 0.75
 )
 
-// collapsing returns the point to go back to if the eigenvalues of the trajectory, from its first point with alphas that
-// move on, rise too fast.
+// collapsing returns the point to go back to if the eigenvalues of the trajectory, which ends with a whole epoch, rise
+// too fast. Epochs in which the alphas still wait before the point first do not count.
 func collapsing(trajectory []Point, first int) (back int, stop bool) {
-	now := len(trajectory) - 1
-	back = now - eigenvalueBack
-	if back-eigenvalueWindow+1 < first {
+	var means []float64 // of the epochs that count
+	var lasts []int     // their last points
+	for i := 0; i < len(trajectory); {
+		begin, sum := i, 0.0
+		for ; i < len(trajectory) && trajectory[i].Epoch == trajectory[begin].Epoch; i++ {
+			sum += trajectory[i].Eigenvalue
+		}
+		if begin >= first {
+			means, lasts = append(means, sum/float64(i-begin)), append(lasts, i-1)
+		}
+	}
+	now := len(means) - 1
+	before := now - eigenvalueBack
+	if before-eigenvalueWindow+1 < 0 {
 		return 0, false
 	}
-	mean := func(last int) float64 {
+	smooth := func(last int) float64 {
 		sum := 0.0
-		for _, p := range trajectory[last-eigenvalueWindow+1 : last+1] {
-			sum += p.Eigenvalue / eigenvalueWindow
+		for _, v := range means[last-eigenvalueWindow+1 : last+1] {
+			sum += v / eigenvalueWindow
 		}
 		return sum
 	}
-	before, after := mean(back), mean(now)
-	return back, before > 0 && after > 0 && before/after < eigenvalueRatio
+	was, is := smooth(before), smooth(now)
+	return lasts[before], was > 0 && is > 0 && was/is < eigenvalueRatio
 }

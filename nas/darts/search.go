@@ -136,6 +136,7 @@ func (s *search) total() int { return s.steps * s.o.Epochs }
 // warm is the number of steps before the first of the alphas.
 func (s *search) warm() int { return int(s.o.WarmUp * float64(s.total())) }
 
+// epoch makes the steps of one epoch, and stops the search at its end if it collapses.
 func (s *search) epoch(ctx context.Context, epoch int) error {
 	s.teach.Start(epoch)
 	s.judge.Start(epoch)
@@ -182,10 +183,22 @@ func (s *search) epoch(ctx context.Context, epoch int) error {
 			}
 		}
 	}
+	s.guard()
 	return nil
 }
 
-// point writes down where the search stands, and stops it if it collapses or its time is up.
+// guard stops the search, at the end of an epoch, and goes back if the eigenvalue says that it collapses.
+func (s *search) guard() {
+	if !s.o.EigenvalueStop {
+		return
+	}
+	if back, stop := collapsing(s.trajectory, s.firstMoved()); stop {
+		p := s.trajectory[back]
+		s.back, s.stopped = back, fmt.Sprintf("the dominant eigenvalue has risen since epoch %d, step %d", p.Epoch, p.Step)
+	}
+}
+
+// point writes down where the search stands, and stops it if its time is up.
 func (s *search) point(epoch, step int) error {
 	b := s.bilevel
 	p := Point{Epoch: epoch, Step: step, TrainLoss: s.trainLoss.take(), ArchLoss: s.archLoss.take()}
@@ -208,12 +221,7 @@ func (s *search) point(epoch, step int) error {
 	if s.o.Report != nil {
 		s.o.Report(p)
 	}
-	if s.o.EigenvalueStop {
-		if back, stop := collapsing(s.trajectory, s.firstMoved()); stop {
-			s.back, s.stopped = back, fmt.Sprintf("the dominant eigenvalue rises: from %.3g at step %d to %.3g", s.trajectory[back].Eigenvalue, s.trajectory[back].Step, p.Eigenvalue)
-		}
-	}
-	if s.stopped == "" && !s.o.Deadline.IsZero() && step < s.total() && time.Now().After(s.o.Deadline) {
+	if !s.o.Deadline.IsZero() && step < s.total() && time.Now().After(s.o.Deadline) {
 		s.stopped = "the time is up"
 	}
 	return nil
