@@ -3,6 +3,7 @@ package layers
 import (
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/nasbench-go/nasbench/autograd"
 	"github.com/nasbench-go/nasbench/internal/stream"
@@ -15,7 +16,8 @@ import (
 //   - a path may be asked for again. A network that asks for other dimensions than an earlier one gets the leading block
 //     of one tensor, along every dimension: the first input channels of a kernel, for instance. The tensor
 //     grows to the largest block that was asked for;
-//   - [Scope.Choice] gives the alternatives at one place paths of their own;
+//   - [Scope.Choice] gives the alternatives at one place paths of their own, and [Scope.Width] those of a width if
+//     [Store.SeparateWidths] was called;
 //   - buffers are not shared: every network has its own, with first values, because the statistics of one say
 //     nothing about another.
 func NewSharedStore(seed uint64) *Store {
@@ -23,6 +25,10 @@ func NewSharedStore(seed uint64) *Store {
 	s.shared = true
 	return s
 }
+
+// SeparateWidths gives every choice of a width in a shared store parameters of its own, instead of the leading block of the
+// widest. It is called before anything is built.
+func (s *Store) SeparateWidths() { s.apart = true }
 
 // Freeze ends the growth of a shared store. A network that asks for more than there is gets first values that are its own and
 // depend on the store as it was frozen alone, not on what was built since.
@@ -51,6 +57,15 @@ func (s Scope) Choice(plain, shared string) Scope {
 		return s
 	}
 	return s.Sub(name)
+}
+
+// Width returns the scope of an operation with so many output channels, where that is a choice that a builder has: the scope
+// itself, unless the store is a shared one that keeps widths apart.
+func (s Scope) Width(channels int) Scope {
+	if !s.store.shared || !s.store.apart {
+		return s
+	}
+	return s.Sub("width" + strconv.Itoa(channels))
 }
 
 // share returns a view of a parameter of a shared store.

@@ -76,6 +76,23 @@ func TestChoiceNamesAlternativesInSharedStoresOnly(t *testing.T) {
 	}
 }
 
+func TestWidthsAreKeptApartWhereWanted(t *testing.T) {
+	apart := NewSharedStore(1)
+	apart.SeparateWidths()
+	plain := NewStore(1)
+	plain.SeparateWidths()
+	for _, c := range []struct {
+		store *Store
+		want  string
+	}{
+		{NewStore(1), "x.conv"}, {plain, "x.conv"}, {NewSharedStore(1), "x.conv"}, {apart, "x.width16.conv"},
+	} {
+		if got := c.store.Root().Sub("x").Width(16).Sub("conv").Path(); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
 func TestBuffersAreNotShared(t *testing.T) {
 	s := NewSharedStore(1)
 	a, b := NewBatchNorm(s.Root(), 3), NewBatchNorm(s.Root(), 3)

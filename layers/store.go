@@ -53,6 +53,7 @@ type Store struct {
 	params []*Parameter
 	byName map[string]*Parameter // nil values are names claimed by Scope.Key
 	shared bool                  // see NewSharedStore
+	apart  bool                  // see SeparateWidths
 	frozen bool
 }
 

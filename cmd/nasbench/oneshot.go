@@ -25,7 +25,7 @@ type oneshotFlags struct{ options oneshot.Options }
 
 // supernetFlagNames are the names of the flags that decide what a supernet learns and how paths are measured.
 func supernetFlagNames() []string {
-	return []string{"oneshot-epochs", "oneshot-batch", "oneshot-lr", "oneshot-weight-decay", "oneshot-sampling", "oneshot-recalibration"}
+	return []string{"oneshot-epochs", "oneshot-batch", "oneshot-lr", "oneshot-weight-decay", "oneshot-sampling", "oneshot-widths", "oneshot-recalibration"}
 }
 
 // oneshotFlagNames are those that decide what a search with shared weights finds.
@@ -42,6 +42,7 @@ func (f *oneshotFlags) addSupernet(flags *pflag.FlagSet) {
 	flags.Var(floatValue{p: &o.LearningRate, max: math.Inf(1), open: true}, "oneshot-lr", "oneshot: learning rate of the supernet, which falls to zero")
 	flags.Var(floatValue{p: &o.WeightDecay, max: math.Inf(1)}, "oneshot-weight-decay", "oneshot: decay of the supernet's weights")
 	flags.Var(nameValue{p: (*string)(&o.Sampling), names: oneshot.Samplings()}, "oneshot-sampling", "oneshot: `NAME` of the way to draw paths: uniform, one in a step; or strict, as many as there are choices")
+	flags.Var(nameValue{p: (*string)(&o.Widths), names: oneshot.WidthNames()}, "oneshot-widths", "oneshot: `NAME` of what operations that differ in their channels have in common: shared, the first channels of the widest; or separate, nothing")
 	flags.Var(intValue{p: &o.Recalibration, min: 1}, "oneshot-recalibration", "oneshot: batches from which a path's running statistics are computed")
 }
 

@@ -61,6 +61,7 @@ func TestSearchWithSharedWeights(t *testing.T) {
 	wantOneLine(t, nasbench(t, nil, args("a.db", "--oneshot-paths", "7")...), exitUsage, "oneshot-paths was 6, now 7")
 	for want, more := range map[string][]string{
 		`--oneshot-sampling "fair": want one of uniform, strict`: {"--oneshot-sampling", "fair"},
+		`--oneshot-widths "wide": want one of shared, separate`:  {"--oneshot-widths", "wide"},
 		`--oneshot-search "grid": want one of evolution, random`: {"--oneshot-search", "grid"},
 		"population of 1 is less than 2":                         {"--oneshot-population", "1"},
 		"none of 200,000 random genomes meets the constraints":   {"--max-params", "5"},

@@ -28,8 +28,12 @@ type checkpointState struct {
 // settings are all options that decide the weights, so that no training goes on with another's checkpoint.
 func (n *Supernet) settings() string {
 	o := &n.o
+	widths := "" // nothing for those of checkpoints from before there was a choice
+	if o.Widths != SharedWidths {
+		widths = " widths=" + string(o.Widths)
+	}
 	return fmt.Sprintf("space=%s images=%d shape=%v judge=%d seed=%d epochs=%d lr=%g warm=%g momentum=%g decay=%g clip=%g augment=%+v sampling=%s level=%v",
-		o.Space.Name(), o.Train.Len(), n.shape, o.Judge.Len(), o.Seed, o.Epochs, o.LearningRate, o.WarmUp, o.Momentum, o.WeightDecay, o.ClipNorm, o.Augment, o.Sampling, n.table.Level)
+		o.Space.Name(), o.Train.Len(), n.shape, o.Judge.Len(), o.Seed, o.Epochs, o.LearningRate, o.WarmUp, o.Momentum, o.WeightDecay, o.ClipNorm, o.Augment, o.Sampling, n.table.Level) + widths
 }
 
 const velocityPrefix = "velocity/"

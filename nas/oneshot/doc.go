@@ -4,7 +4,7 @@
 // A [Supernet] is a store of shared parameters (layers.NewSharedStore). A path is the network of one genome, built by its space over
 // the parameters of the store, so that a weight belongs to a position and an operation. Where an operation has fewer input or
 // output channels in one path than in another, the path has the first channels of the weight (as in Yu et al., "Slimmable Neural
-// Networks", ICLR 2019, and Cai et al., "Once for All", ICLR 2020).
+// Networks", ICLR 2019, and Cai et al., "Once for All", ICLR 2020); with [SeparateWidths] it has weights of its own.
 //
 // Every step of the training draws paths and changes their weights alone:
 //

@@ -363,6 +363,7 @@ func TestImpossibleOptionsAreRefused(t *testing.T) {
 		"learning rate 0 is":           func(o *Options) { o.LearningRate = 0 },
 		"momentum 1 is":                func(o *Options) { o.Momentum = 1 },
 		"unknown sampling":             func(o *Options) { o.Sampling = "fair" },
+		"unknown widths":               func(o *Options) { o.Widths = "wide" },
 		"unknown search":               func(o *Options) { o.Search = "grid" },
 		"cannot be changed":            func(o *Options) { o.Space = bare{o.Space} },
 		"which choices it has":         func(o *Options) { o.Space, o.Search, o.Sampling = bare{o.Space}, "random", Strict },

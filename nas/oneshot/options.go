@@ -28,6 +28,18 @@ func Samplings() []string { return []string{string(Uniform), string(Strict)} }
 // Searches returns the names of the strategies by which paths are searched.
 func Searches() []string { return []string{"evolution", "random"} }
 
+// Widths names what choices of an operation's channels have in common.
+type Widths string
+
+// The ways to keep weights of operations that differ in their channels alone.
+const (
+	SharedWidths   Widths = "shared"   // fewer channels are the first ones of the most
+	SeparateWidths Widths = "separate" // every choice has weights of its own
+)
+
+// WidthNames returns all names.
+func WidthNames() []string { return []string{string(SharedWidths), string(SeparateWidths)} }
+
 // Options says how a supernet is trained and searched. Space and Train are required; [Defaults] has the rest.
 type Options struct {
 	Space space.Space
@@ -50,6 +62,7 @@ type Options struct {
 	ClipNorm     float64 // limit of the norm of each path's gradients; 0 does not clip
 	Augment      dataset.Augment
 	Sampling     Sampling
+	Widths       Widths
 	// TrainTime, if positive, ends the training early: the schedule runs to its end in that time.
 	TrainTime time.Duration
 
@@ -83,6 +96,7 @@ func Defaults() Options {
 		Epochs:      30, Batch: 32,
 		LearningRate: 0.05, WarmUp: 0.05, Momentum: 0.9, WeightDecay: 5e-5, ClipNorm: 5,
 		Sampling:      Uniform,
+		Widths:        SharedWidths,
 		Recalibration: 20,
 		Search:        "evolution",
 		Evolution:     strategy.EvolutionOptions{Penalty: -1},
@@ -100,6 +114,8 @@ func (o *Options) Check() error {
 		return errors.New("oneshot: no images to train on")
 	case !slices.Contains(Samplings(), string(o.Sampling)):
 		return fmt.Errorf("oneshot: unknown sampling %q", o.Sampling)
+	case !slices.Contains(WidthNames(), string(o.Widths)):
+		return fmt.Errorf("oneshot: unknown widths %q", o.Widths)
 	case !slices.Contains(Searches(), o.Search):
 		return fmt.Errorf("oneshot: unknown search %q", o.Search)
 	}

@@ -51,6 +51,9 @@ func NewSupernet(o Options) (*Supernet, error) {
 		return nil, err
 	}
 	n := &Supernet{o: o, table: table, store: layers.NewSharedStore(stream.Seed(o.Seed, "oneshot weights"))}
+	if o.Widths == SeparateWidths {
+		n.store.SeparateWidths()
+	}
 	n.update = newUpdater(table, o.Momentum, o.WeightDecay)
 	n.cache = newCache(o.CacheBytes, &n.memory)
 	if err := n.load(); err != nil {

@@ -22,9 +22,9 @@ type builtChainLayer struct {
 
 // build registers the parameters of layer i under "layers.i": conv and norm, or fc, and those
 // of P under project.conv and project.norm. The classifier is "head". Where weights are shared, those of an operation belong to the layer and the
-// operation: fewer channels or units are the first ones of the largest choice. Channel by channel the layers behind then see the same
-// features whatever the width, and each weight is trained by more paths; with weights of their own for each choice of
-// channels the supernet learned several times more slowly.
+// operation: fewer channels or units are the first ones of the largest choice, unless the store keeps widths apart. Channel by channel
+// the layers behind then see the same features whatever the width, and each weight is trained by more paths; with weights of their
+// own for each choice of channels the supernet learned several times more slowly.
 func (g *ChainGenome) build(t Task, s layers.Scope) layers.Module {
 	var buf [maxChainDepth]chainStep
 	steps := g.plan(t, &buf)
@@ -45,6 +45,7 @@ func (s *chainStep) build(scope layers.Scope) builtChainLayer {
 	scope = scope.Choice("", chainOps[s.op].name)
 	switch s.op {
 	case conv3x3, conv5x5:
+		scope = scope.Width(s.f.c)
 		b.f = layers.Sequential{
 			layers.NewConv2D(scope.Sub("conv"), s.in.c, s.f.c, s.op.kernel(), layers.ConvOptions{Padding: s.op.kernel() / 2, NoBias: true}),
 			layers.NewBatchNorm(scope.Sub("norm"), s.f.c),
@@ -56,6 +57,7 @@ func (s *chainStep) build(scope layers.Scope) builtChainLayer {
 			b.f = layers.AvgPool{Window: 3, Stride: s.stride, Padding: 1}
 		}
 	case fc:
+		scope = scope.Width(s.f.c)
 		// No norm follows that would bring the activations back to unit scale, so the first
 		// weights have to keep it.
 		keep := layers.LinearOptions{Init: layers.KaimingNormal(layers.FanIn, layers.GainReLU)}

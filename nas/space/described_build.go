@@ -86,7 +86,7 @@ func (s *described) writeCell(n *network, x ref, units []unit, needed [maxDescri
 				for i := range units {
 					if u := &units[i]; u.node == node && s.operations[u.op].kind != noneBlock {
 						n.within(edgeNames[u.from], func() {
-							n.choice("", s.choiceName(n, u), func() { terms = append(terms, s.apply(n, u, states[u.from])) })
+							s.chosen(n, u, func() { terms = append(terms, s.apply(n, u, states[u.from])) })
 						})
 					}
 				}
@@ -176,7 +176,7 @@ func (s *described) writeChain(n *network, units []unit) ref {
 			u := &units[i]
 			n.each(i, func() {
 				var f ref
-				n.choice("", s.choiceName(n, u), func() { f = s.apply(n, u, x) })
+				s.chosen(n, u, func() { f = s.apply(n, u, x) })
 				y := f
 				switch u.connection {
 				case addConnection:
@@ -197,20 +197,23 @@ func (s *described) writeChain(n *network, units []unit) ref {
 	return x
 }
 
-// choiceName names an operation with those of its free parameters that make another kernel, if names are wanted. Choices of a width share
-// weights as in the space chain.
-func (s *described) choiceName(n *network, u *unit) string {
+// chosen runs f with the names of an operation, with those of its free parameters that make another kernel, and of its
+// width, if that is free. Choices of a width share weights as in the space chain.
+func (s *described) chosen(n *network, u *unit, f func()) {
 	if !n.naming {
-		return ""
+		f()
+		return
 	}
 	b := &s.operations[u.op]
-	name := scopeName(b.name)
+	name, width := scopeName(b.name), 0
 	for i, p := range b.params[:b.free] {
-		if p.name != "channels" && p.name != "units" {
-			name += "_" + p.name + strconv.Itoa(int(u.values[i]))
+		if p.name == "channels" || p.name == "units" {
+			width = int(u.values[i])
+			continue
 		}
+		name += "_" + p.name + strconv.Itoa(int(u.values[i]))
 	}
-	return name
+	n.choice("", name, func() { n.width(width, f) })
 }
 
 // stride returns that of a unit's operation.

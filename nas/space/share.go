@@ -2,6 +2,7 @@ package space
 
 import (
 	"math/rand/v2"
+	"strconv"
 	"strings"
 
 	"github.com/nasbench-go/nasbench/layers"
@@ -10,7 +11,8 @@ import (
 // Any space can share weights: built into a store of layers.NewSharedStore, its networks have the parameters of equal paths in common. The
 // spaces of this package put what a genome chooses at a position below layers.Scope.Choice, so that weights belong to a position and an
 // operation. Of its parameters, those that change what a kernel is (its side, say) have weights of their own; a choice of channels takes the
-// first ones of the largest (as in Yu et al., "Slimmable Neural Networks", ICLR 2019, and Cai et al., "Once for All", ICLR 2020).
+// first ones of the largest (as in Yu et al., "Slimmable Neural Networks", ICLR 2019, and Cai et al., "Once for All", ICLR 2020), unless the
+// store keeps widths apart.
 
 // Shareable is a space from which genomes can be drawn in groups that treat all choices alike, for strict fairness of a
 // one-shot supernet (Chu, Zhang and Xu, "FairNAS", ICCV 2021, section 3.3).
@@ -183,6 +185,18 @@ func (n *network) choice(plain, shared string, f func()) {
 	n.within(choiceMark+plain+choiceMark+shared, f)
 }
 
+// width runs f with the name of a choice of channels: see layers.Scope.Width. 0 is no choice.
+func (n *network) width(channels int, f func()) {
+	if !n.naming || channels == 0 {
+		f()
+		return
+	}
+	n.within(widthMark+strconv.Itoa(channels), f)
+}
+
+// widthMark begins a part of a path that names a choice of channels.
+const widthMark = "#"
+
 // choiceMark begins a part of a path that names an alternative: twice, before both of its names.
 const choiceMark = "@"
 
@@ -191,6 +205,13 @@ func enter(s layers.Scope, part string) layers.Scope {
 	if names, ok := strings.CutPrefix(part, choiceMark); ok {
 		plain, shared, _ := strings.Cut(names, choiceMark)
 		return s.Choice(plain, shared)
+	}
+	if width, ok := strings.CutPrefix(part, widthMark); ok {
+		channels, err := strconv.Atoi(width)
+		if err != nil {
+			panic("space: a width named " + width) // only network.width writes it
+		}
+		return s.Width(channels)
 	}
 	return s.Sub(part)
 }

@@ -10,11 +10,17 @@ import (
 )
 
 // sharing builds genomes over the shared parameters of one store: each has as many parameters as when it is built alone, so that
-// no two of its operations have one in common, and the same ones when it is built again.
+// no two of its operations have one in common, and the same ones when it is built again; so too where widths are kept apart.
 func sharing(t *testing.T, o Options) {
+	sharingIn(t, o, layers.NewSharedStore(1))
+	apart := layers.NewSharedStore(1)
+	apart.SeparateWidths()
+	sharingIn(t, o, apart)
+}
+
+func sharingIn(t *testing.T, o Options, store *layers.Store) {
 	task := o.Tasks[0]
 	s := o.space(t, task, open)
-	store := layers.NewSharedStore(1)
 	uses := func(g space.Genome) []layers.Use {
 		t.Helper()
 		m, err := s.Build(g, store.Root())
