@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"runtime"
 	"slices"
 	"time"
 
@@ -124,7 +123,7 @@ With --json, standard output has one JSON object per trial, in the order of tria
 	o.evolution.add(flags)
 	o.darts.add(flags)
 	o.oneshot.add(flags)
-	flags.Var(intValue{p: &o.threads, min: 0, max: maxThreads}, "threads", "threads of each trial (0: 1)")
+	flags.Var(intValue{p: &o.threads, min: 0, max: maxThreads}, "threads", "threads of each trial (0: 1, or more where --trials are fewer than the CPUs)")
 	flags.Var(intValue{p: &o.workers, min: 0, max: maxThreads}, "workers", "trials that run at the same time (0: as many as the CPUs allow)")
 	o.memory.add(flags)
 	flags.StringVar(&o.studyFile, "study", "", "record the search in `FILE`, or go on with it (default a new file in the user's data folder)")
@@ -244,28 +243,6 @@ func (s *session) suit() {
 		return
 	}
 	s.boundFlags.suit(s.flags, s.spaceName, s.level)
-}
-
-// budget chooses the limits that the user leaves open.
-func (o *searchOptions) budget() {
-	if o.trials == 0 && o.time == 0 && o.tabular() {
-		o.trials = defaultComparedTrials
-	}
-	if o.trials == 0 && o.time == 0 && o.strategyName == dartsStrategy {
-		o.trials = 1 // the one that is found, however long that takes
-	}
-	if o.trials == 0 && o.time == 0 && o.strategyName == oneshotStrategy {
-		o.trials = o.oneshot.options.Finalists
-	}
-	if o.trials == 0 && o.time == 0 {
-		o.time = defaultTime
-	}
-	if o.threads == 0 {
-		o.threads = 1
-	}
-	if o.workers == 0 {
-		o.workers = max(runtime.GOMAXPROCS(0)/o.threads, 1)
-	}
 }
 
 // goOn takes over the settings of a recorded study.
