@@ -88,11 +88,12 @@ func (b *bilevel) eigenvalue(iterations int) float64 {
 }
 
 // The rule for stopping (Zela et al. 2020, section 4.3): the mean eigenvalue over a window of epochs has risen by more than
-// a third since so many epochs before. The unit is the epoch, as in the paper, because single points, of one batch and
-// near zero when the alphas begin to move, double from one to the next in searches that are sound.
+// a third since so many epochs before. As in the authors' published code, nothing is compared with epochs before the tenth:
+// the eigenvalue is near zero when the alphas begin to move, and rises many times over in searches that are sound.
 const (
 	eigenvalueWindow = 3
 	eigenvalueBack   = 4
+	eigenvalueStart  = 10
 	eigenvalueRatio  = 0.75
 )
 
@@ -112,7 +113,7 @@ func collapsing(trajectory []Point, first int) (back int, stop bool) {
 	}
 	now := len(means) - 1
 	before := now - eigenvalueBack
-	if before-eigenvalueWindow+1 < 0 {
+	if before-eigenvalueWindow+1 < 0 || trajectory[lasts[before]].Epoch < eigenvalueStart {
 		return 0, false
 	}
 	smooth := func(last int) float64 {

@@ -42,13 +42,15 @@ func TestEigenvalueIsThatOfTheHessian(t *testing.T) {
 }
 
 func TestCollapseIsARiseOfTheEigenvalue(t *testing.T) {
-	// points are epochs of pairs whose means are the values.
-	points := func(values ...float64) (out []Point) {
+	// pointsFrom are epochs of pairs of points whose means are the values.
+	pointsFrom := func(epoch int, values ...float64) (out []Point) {
 		for i, v := range values {
-			out = append(out, Point{Epoch: i + 1, Eigenvalue: v / 2}, Point{Epoch: i + 1, Eigenvalue: v * 3 / 2})
+			out = append(out, Point{Epoch: epoch + i, Eigenvalue: v / 2}, Point{Epoch: epoch + i, Eigenvalue: v * 3 / 2})
 		}
 		return out
 	}
+	// The third of points is the first epoch that may be gone back to.
+	points := func(values ...float64) []Point { return pointsFrom(eigenvalueStart-2, values...) }
 	for _, c := range []struct {
 		name  string
 		first int
@@ -62,6 +64,7 @@ func TestCollapseIsARiseOfTheEigenvalue(t *testing.T) {
 		{"a rise of a quarter", 0, points(1, 1, 1, 1, 1.25, 1.25, 1.25), false},
 		{"a rise by half", 0, points(1, 1, 1, 1, 1.5, 1.5, 1.5), true},
 		{"a rise by half, later", 3, points(3, 3, 1, 1, 1, 1, 1.5, 1.5, 1.5), true},
+		{"too early", 0, pointsFrom(eigenvalueStart-3, 1, 1, 1, 1, 1.5, 1.5, 1.5), false},
 		{"before the alphas move", 1, points(1, 1, 1, 1, 1.5, 1.5, 1.5), false},
 		{"negative eigenvalues", 0, points(-1, -1, -1, -1, -3, -3, -3), false},
 	} {
@@ -83,14 +86,14 @@ func TestSearchGoesBackWhenTheEigenvalueRises(t *testing.T) {
 		}
 		defer s.close()
 		warm := s.warm()
-		for epoch := 1; epoch <= 8; epoch++ {
+		for epoch := 1; epoch <= 14; epoch++ {
 			if err := s.point(epoch, warm+epoch-1); err != nil {
 				t.Fatal(err)
 			}
-			if s.trajectory[epoch-1].Eigenvalue = 0.1; epoch > 5 {
+			if s.trajectory[epoch-1].Eigenvalue = 0.1; epoch > 11 {
 				s.trajectory[epoch-1].Eigenvalue = 0.2
 			}
-			if s.guard(); (s.stopped != "") != (on && epoch == 8) { // the first epoch does not count: the alphas wait
+			if s.guard(); (s.stopped != "") != (on && epoch == 14) {
 				t.Fatalf("guard %v: epoch %d: stopped: %q", on, epoch, s.stopped)
 			}
 		}
@@ -98,7 +101,7 @@ func TestSearchGoesBackWhenTheEigenvalueRises(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := map[bool]int{true: 3, false: 7}[on]; r.Point != want || r.Stopped != s.stopped || r.Genome.String() != r.Trajectory[want].Genome {
+		if want := map[bool]int{true: eigenvalueStart - 1, false: 13}[on]; r.Point != want || r.Stopped != s.stopped || r.Genome.String() != r.Trajectory[want].Genome {
 			t.Errorf("guard %v: point %d with %v, %q; want point %d", on, r.Point, r.Genome, r.Stopped, want)
 		}
 	}
