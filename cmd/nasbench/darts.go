@@ -49,7 +49,7 @@ func (d *dartsFlags) add(flags *pflag.FlagSet) {
 	flags.Var(floatValue{p: &o.FinalTemperature, max: math.Inf(1), open: true}, "darts-final-temperature", "darts: temperature at the end")
 	flags.Var(intValue{p: &o.Partial, min: 1}, "darts-partial", "darts: mix operations over one in so many channels (PC-DARTS), with learned shares of edges")
 	flags.Var(skipsValue{&o.MaxSkips}, "darts-max-skips", "darts: most skip connections of a cell: a number, auto for a third of its edges, or none for no bound")
-	flags.BoolVar(&o.EigenvalueStop, "darts-eigenvalue", o.EigenvalueStop, "darts: stop, and go back, when the dominant eigenvalue of the alphas' Hessian rises")
+	flags.BoolVar(&o.EigenvalueStop, "darts-eigenvalue", o.EigenvalueStop, "darts: stop, and go back, when the dominant eigenvalue of the alphas' Hessian rises; from epoch 14 on")
 	flags.BoolVar(&o.AuxiliarySkip, "darts-auxiliary-skip", o.AuxiliarySkip, "darts: help the gradient through by an identity on every edge that fades")
 }
 

@@ -10,7 +10,7 @@
 // guards stand against it, each with its own switch in [Options]:
 //
 //   - MaxSkips bounds the skip connections of a genome (Chen et al., "Progressive DARTS", ICCV 2019, section 3.3);
-//   - EigenvalueStop ends the search when the largest eigenvalue of the alphas' Hessian rises fast, and goes back to before the
+//   - EigenvalueStop ends the search when the largest eigenvalue of the alphas' Hessian rises fast, from epoch 14 on, and goes back to before the
 //     rise (Zela et al., "Understanding and Robustifying DARTS", ICLR 2020, section 4.3);
 //   - AuxiliarySkip adds an identity of its own to every edge, whose share falls to zero along the search, so that skip
 //     connections need not compete as shortcuts of the gradient (Chu et al., "DARTS-", ICLR 2021).
