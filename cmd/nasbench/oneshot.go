@@ -42,7 +42,7 @@ func (f *oneshotFlags) addSupernet(flags *pflag.FlagSet) {
 	flags.Var(floatValue{p: &o.LearningRate, max: math.Inf(1), open: true}, "oneshot-lr", "oneshot: learning rate of the supernet, which falls to zero")
 	flags.Var(floatValue{p: &o.WeightDecay, max: math.Inf(1)}, "oneshot-weight-decay", "oneshot: decay of the supernet's weights")
 	flags.Var(nameValue{p: (*string)(&o.Sampling), names: oneshot.Samplings()}, "oneshot-sampling", "oneshot: `NAME` of the way to draw paths: uniform, one in a step; or strict, as many as there are choices")
-	flags.Var(nameValue{p: (*string)(&o.Widths), names: oneshot.WidthNames()}, "oneshot-widths", "oneshot: `NAME` of what operations that differ in their channels have in common: shared, the first channels of the widest; or separate, nothing")
+	flags.Var(nameValue{p: (*string)(&o.Widths), names: oneshot.WidthNames()}, "oneshot-widths", "oneshot: `NAME` of what operations that differ in their channels have: shared, the first channels of the widest; or separate, weights of their own")
 	flags.Var(intValue{p: &o.Recalibration, min: 1}, "oneshot-recalibration", "oneshot: batches from which a path's running statistics are computed")
 }
 
