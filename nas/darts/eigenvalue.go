@@ -89,7 +89,7 @@ func (b *bilevel) eigenvalue(iterations int) float64 {
 
 // The rule for stopping (Zela et al. 2020, section 4.3): the mean eigenvalue over a window of epochs has risen by more than
 // a third since so many epochs before. As in the authors' published code, nothing is compared with epochs before the tenth:
-// the eigenvalue is near zero when the alphas begin to move, and rises many times over in any search.
+// the eigenvalue is near zero when the alphas begin to move, and has risen many times over in every search that was looked at.
 const (
 	eigenvalueWindow = 3
 	eigenvalueBack   = 4
