@@ -19,6 +19,10 @@ type Info struct {
 	Source                  string // who made it, and where it is described
 	HowToGet                string // a sentence part: how to get the files
 	Location                string // where the files were found; "" in [List]
+
+	// Notes say what was decided and what was left out when the files were read, a sentence without a full
+	// stop each: what a person should see, though nothing is wrong. They are the same in every run.
+	Notes []string
 }
 
 // Options says where and how to open a data set.

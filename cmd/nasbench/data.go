@@ -87,6 +87,8 @@ type dataSet struct {
 	Licence  string   `json:"licence,omitempty"`
 	Source   string   `json:"source,omitempty"`
 
+	Notes []string `json:"notes,omitempty"` // what was decided and left out in reading
+
 	TrainPerClass []int `json:"train_per_class,omitempty"`
 	TestPerClass  []int `json:"test_per_class,omitempty"`
 }
@@ -95,6 +97,7 @@ func newDataSet(i dataset.Info) dataSet {
 	d := dataSet{
 		Name: i.Name, Title: i.Title, Height: i.Height, Width: i.Width, Channels: i.Channels, Classes: i.Classes,
 		Train: i.Train, Test: i.Test, Location: i.Location, HowToGet: i.HowToGet, Licence: i.Licence, Source: i.Source,
+		Notes: i.Notes,
 	}
 	if d.Classes == nil {
 		d.Classes = []string{}
@@ -206,6 +209,9 @@ func printDataSet(out io.Writer, s dataSet) error {
 	fmt.Fprintf(w, "location\t%s\n", s.Location)
 	fmt.Fprintf(w, "licence\t%s\n", orUnknown(s.Licence))
 	fmt.Fprintf(w, "source\t%s\n", orUnknown(s.Source))
+	for _, note := range s.Notes {
+		fmt.Fprintf(w, "note\t%s\n", note)
+	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
