@@ -58,6 +58,9 @@ func genericConvForward(g *Conv, x, w, bias, y, scratch []float32, lo, hi int) {
 }
 
 func genericConvForwardAdd(g *Conv, x, w, bias, residual, y, scratch []float32, lo, hi int) {
+	if g.forwardEmpty(bias, residual, y, lo, hi) {
+		return
+	}
 	if genericIsDepthwise(g) {
 		depthwiseForward(g, x, w, bias, residual, y, scratch, lo, hi)
 		return
@@ -98,7 +101,7 @@ func genericPackedConv(g *Conv) int {
 }
 
 func genericPackConv(g *Conv, w, packed []float32) {
-	if genericIsDepthwise(g) {
+	if genericPackedConv(g) == 0 {
 		return
 	}
 	c, k := g.C/g.Groups, g.K/g.Groups
@@ -109,6 +112,9 @@ func genericPackConv(g *Conv, w, packed []float32) {
 }
 
 func genericConvBackwardData(g *Conv, dy, w, dx, scratch []float32, lo, hi int) {
+	if g.backwardDataEmpty(dx, lo, hi) {
+		return
+	}
 	if genericIsDepthwise(g) {
 		depthwiseBackwardData(g, dy, w, dx, lo, hi)
 		return

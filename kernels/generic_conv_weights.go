@@ -25,11 +25,11 @@ func convWeightsScratch(g *Conv) int {
 // column falls inside the image, and lays the input pixels that it reads out by channel, so
 // that pixels become the reduction index of the tile. The rows of the kernel share both.
 func genericConvBackwardWeights(g *Conv, x, dy, dw, scratch []float32, lo, hi int) {
-	if genericIsDepthwise(g) {
-		depthwiseBackwardWeights(g, x, dy, dw, lo, hi)
+	if g.backwardWeightsEmpty(lo, hi) {
 		return
 	}
-	if g.Wo == 0 {
+	if genericIsDepthwise(g) {
+		depthwiseBackwardWeights(g, x, dy, dw, lo, hi)
 		return
 	}
 	c, k := g.C/g.Groups, g.K/g.Groups

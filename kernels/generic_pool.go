@@ -31,6 +31,9 @@ func rank(v float32, pixel int) int64 {
 }
 
 func genericMaxPoolForward(p *Pool, x, y []float32, lo, hi int) {
+	if p.forwardEmpty(y, lo, hi) {
+		return
+	}
 	for row := lo; row < hi; row++ {
 		image, ho := row/p.Ho, row%p.Ho
 		for wo := range p.Wo {
@@ -55,6 +58,9 @@ func genericMaxPoolForward(p *Pool, x, y []float32, lo, hi int) {
 }
 
 func genericMaxPoolBackward(p *Pool, x, dy, dx []float32, lo, hi int) {
+	if p.backwardEmpty(dx, lo, hi) {
+		return
+	}
 	var best [poolChunk]int64
 	for image := lo; image < hi; image++ {
 		clearPixels(dx[image*p.H*p.W*p.XStride:], p.H*p.W, p.C, p.XStride)
@@ -90,6 +96,9 @@ func genericMaxPoolBackward(p *Pool, x, dy, dx []float32, lo, hi int) {
 
 // genericAvgPoolForward adds up each column of a window, and then the columns.
 func genericAvgPoolForward(p *Pool, x, y []float32, lo, hi int) {
+	if p.forwardEmpty(y, lo, hi) {
+		return
+	}
 	var column [poolChunk]float32
 	for row := lo; row < hi; row++ {
 		image, ho := row/p.Ho, row%p.Ho
@@ -123,6 +132,9 @@ func genericAvgPoolForward(p *Pool, x, y []float32, lo, hi int) {
 }
 
 func genericAvgPoolBackward(p *Pool, dy, dx []float32, lo, hi int) {
+	if p.backwardEmpty(dx, lo, hi) {
+		return
+	}
 	var share [poolChunk]float32
 	for image := lo; image < hi; image++ {
 		clearPixels(dx[image*p.H*p.W*p.XStride:], p.H*p.W, p.C, p.XStride)

@@ -47,6 +47,9 @@ func expSum(x []float32) (m float32, sum float64) {
 }
 
 func genericSoftmax(y, x []float32, rows, c int) {
+	if c == 0 {
+		return
+	}
 	for r := range rows {
 		in, out := x[r*c:(r+1)*c], y[r*c:(r+1)*c]
 		m := rowMax(in)
@@ -74,6 +77,9 @@ func genericSoftmaxGrad(dx, dy, y []float32, rows, c int) {
 }
 
 func genericLogSoftmax(y, x []float32, rows, c int) {
+	if c == 0 {
+		return
+	}
 	for r := range rows {
 		in, out := x[r*c:(r+1)*c], y[r*c:(r+1)*c]
 		m, sum := expSum(in)

@@ -122,6 +122,9 @@ func (s *simd) convForward(g *Conv, x, w, bias, y, scratch []float32, lo, hi int
 }
 
 func (s *simd) convForwardAdd(g *Conv, x, w, bias, residual, y, scratch []float32, lo, hi int) {
+	if g.forwardEmpty(bias, residual, y, lo, hi) {
+		return
+	}
 	if simdIsDepthwise(g) {
 		if residual == nil {
 			s.depthwiseForward(g, x, w, bias, y, lo, hi)
@@ -170,6 +173,9 @@ func (s *simd) convForwardAdd(g *Conv, x, w, bias, residual, y, scratch []float3
 }
 
 func (s *simd) convBackwardData(g *Conv, dy, w, dx, scratch []float32, lo, hi int) {
+	if g.backwardDataEmpty(dx, lo, hi) {
+		return
+	}
 	if simdIsDepthwise(g) {
 		s.depthwiseBackwardData(g, dy, w, dx, lo, hi)
 		return
@@ -202,6 +208,9 @@ func (s *simd) convBackwardData(g *Conv, dy, w, dx, scratch []float32, lo, hi in
 }
 
 func (s *simd) convBackwardWeights(g *Conv, x, dy, dw, scratch []float32, lo, hi int) {
+	if g.backwardWeightsEmpty(lo, hi) {
+		return
+	}
 	if simdIsDepthwise(g) {
 		s.depthwiseBackwardWeights(g, x, dy, dw, lo, hi)
 		return

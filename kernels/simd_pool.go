@@ -17,10 +17,10 @@ type poolRun struct {
 }
 
 // run returns the run that starts at output wo of row ho: all windows that are whole in
-// width, or a single one. It ends at output r.wo + r.outputs.
+// width and have pixels, or a single one. It ends at output r.wo + r.outputs.
 func (p *Pool) run(ho, wo int) poolRun {
 	r := poolRun{p.window(ho, wo), wo, 1}
-	if r.w1-r.w0 == p.S {
+	if r.w1-r.w0 == p.S && !r.empty() {
 		r.outputs = min((p.W-p.S+p.PadLeft)/p.StrideW+1, p.Wo) - wo
 	}
 	return r
@@ -127,7 +127,7 @@ func (s *simd) findNaN(x *float32, n int) int {
 }
 
 func (s *simd) maxPoolForward(p *Pool, x, y []float32, lo, hi int) {
-	if lo >= hi || p.C == 0 {
+	if p.forwardEmpty(y, lo, hi) {
 		return
 	}
 	p.check(x, (hi-1)/p.Ho+1, y, hi)
@@ -158,7 +158,7 @@ func (s *simd) maxPoolForward(p *Pool, x, y []float32, lo, hi int) {
 }
 
 func (s *simd) avgPoolForward(p *Pool, x, y []float32, lo, hi int) {
-	if lo >= hi || p.C == 0 {
+	if p.forwardEmpty(y, lo, hi) {
 		return
 	}
 	p.check(x, (hi-1)/p.Ho+1, y, hi)
@@ -206,7 +206,7 @@ func (p *Pool) prepareRow(dx []float32, ho, cleared, fresh int) int {
 }
 
 func (s *simd) maxPoolBackward(p *Pool, x, dy, dx []float32, lo, hi int) {
-	if lo >= hi || p.C == 0 {
+	if p.backwardEmpty(dx, lo, hi) {
 		return
 	}
 	p.check(x, hi, dy, hi*p.Ho)
@@ -241,7 +241,7 @@ func (s *simd) maxPoolBackward(p *Pool, x, dy, dx []float32, lo, hi int) {
 }
 
 func (s *simd) avgPoolBackward(p *Pool, dy, dx []float32, lo, hi int) {
-	if lo >= hi || p.C == 0 {
+	if p.backwardEmpty(dx, lo, hi) {
 		return
 	}
 	p.check(dx, hi, dy, hi*p.Ho)
