@@ -139,7 +139,7 @@ func (a *app) rank(ctx context.Context, flags *pflag.FlagSet, o *rankOptions) (e
 		}
 	}()
 	if r.genomes == nil {
-		info, ok, err := recordedStudy(r.file, r.seedName(0))
+		info, ok, err := r.file.Find(r.seedName(0))
 		if err != nil {
 			return err
 		}

@@ -247,7 +247,7 @@ func (s *session) suit() {
 
 // goOn takes over the settings of a recorded study.
 func (s *session) goOn() error {
-	info, ok, err := recordedStudy(s.file, s.studyName)
+	info, ok, err := s.file.Find(s.studyName)
 	if err != nil {
 		return err
 	}

@@ -62,20 +62,6 @@ func studyFolder() (string, error) {
 	return filepath.Join(user, "studies"), nil
 }
 
-// recordedStudy returns what a file has on the study of a name; ok is false if it has none.
-func recordedStudy(f *study.File, name string) (info study.Info, ok bool, err error) {
-	infos, err := f.Studies()
-	if err != nil {
-		return study.Info{}, false, err
-	}
-	for _, i := range infos {
-		if i.Name == name {
-			return i, true, nil
-		}
-	}
-	return study.Info{}, false, nil
-}
-
 // adopt gives every flag in names that was not set its value from settings. A study is so
 // gone on with as it was begun, without repeating its flags.
 func adopt(flags *pflag.FlagSet, names []string, settings map[string]string) error {

@@ -65,7 +65,7 @@ func (s *session) warm() error {
 	}
 	name := s.studyName + ".warm-start"
 	if s.recorded != nil {
-		info, ok, err := recordedStudy(s.file, name)
+		info, ok, err := s.file.Find(name)
 		if err == nil && !ok {
 			err = fmt.Errorf("study %s: the copy of the earlier search, %q, is missing", s.file.Path(), name)
 		}

@@ -26,11 +26,11 @@ func (f *File) Studies() ([]Info, error) {
 	var infos []Info
 	for rows.Next() {
 		var info Info
-		var created, settings string
-		if err := rows.Scan(&info.Name, &created, &settings, &info.Trials); err != nil {
+		var made, settings string
+		if err := rows.Scan(&info.Name, &made, &settings, &info.Trials); err != nil {
 			return nil, f.unreadable(err)
 		}
-		if info.Created, err = time.Parse(time.RFC3339, created); err != nil {
+		if info.Created, err = time.Parse(time.RFC3339, made); err != nil {
 			return nil, fmt.Errorf("study %s is damaged: study %q: %w", f.path, info.Name, err)
 		}
 		if err := json.Unmarshal([]byte(settings), &info.Settings); err != nil {
@@ -62,7 +62,7 @@ func (f *File) Study(name string, settings Settings) (Store, error) {
 	err = f.db.QueryRow("SELECT id, settings FROM study WHERE name = ?", name).Scan(&s.id, &recorded)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = f.db.QueryRow("INSERT INTO study (name, created, settings) VALUES (?, ?, ?) RETURNING id",
-			name, time.Now().UTC().Format(time.RFC3339), string(text)).Scan(&s.id)
+			name, time.Now().UTC().Format(created), string(text)).Scan(&s.id)
 		if err != nil {
 			return nil, fmt.Errorf("study %s: %q cannot be recorded: %w", f.path, name, err)
 		}
