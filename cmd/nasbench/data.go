@@ -27,6 +27,9 @@ func (d *dataFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&d.label, "label-column", "", "`NAME` in the header, or number from 1, of the column with the labels of data set digits (default found by itself)")
 }
 
+// dataFlagNames are those of the flags that decide what images a data set has. Studies and checkpoints record them.
+func dataFlagNames() []string { return []string{"image-size", "label-column"} }
+
 // options returns the options of the data set. A folder that is not there is an error: it
 // is looked in first, not last, so to pass over it would hide a slip.
 func (d *dataFlags) options() (dataset.Options, error) {

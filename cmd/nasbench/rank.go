@@ -49,9 +49,9 @@ type rankOptions struct {
 // them: more of them begin with the same.
 func rankSettings() []string {
 	return append([]string{
-		"space", "channels", "cells", "reductions", "dataset", "image-size", "label-column", "train-samples", "validation", "epochs", "seed",
+		"space", "channels", "cells", "reductions", "dataset", "train-samples", "validation", "epochs", "seed",
 		"max-flops", "max-params", "min-params", "max-activation", "max-channels",
-	}, slices.Concat(recipeFlagNames(), supernetFlagNames())...)
+	}, slices.Concat(dataFlagNames(), recipeFlagNames(), supernetFlagNames())...)
 }
 
 func (a *app) newRank() *cobra.Command {

@@ -70,9 +70,9 @@ const levelSetting = "level"
 // searchSettings are the flags that decide the results of a search and are recorded with it.
 func searchSettings() []string {
 	return append([]string{
-		"space", "channels", "cells", "reductions", "strategy", "dataset", "image-size", "label-column", "train-samples", "validation", "epochs", "seed",
+		"space", "channels", "cells", "reductions", "strategy", "dataset", "train-samples", "validation", "epochs", "seed",
 		"max-flops", "max-params", "min-params", "max-activation", "max-channels", "max-latency", "latency-batch",
-	}, slices.Concat(recipeFlagNames(), dartsFlagNames(), oneshotFlagNames(), evolutionFlagNames(), helpFlagNames())...)
+	}, slices.Concat(dataFlagNames(), recipeFlagNames(), dartsFlagNames(), oneshotFlagNames(), evolutionFlagNames(), helpFlagNames())...)
 }
 
 func (a *app) newSearch() *cobra.Command {
@@ -492,7 +492,7 @@ func (s *session) goOnCommand(stop study.Stop) string {
 // trainCommand is the command that repeats the final training of an architecture.
 func (s *session) trainCommand(genome string, epochs int) string {
 	args := []string{"train", "--arch", genome, "--epochs", fmt.Sprint(epochs), "--validation", "0", "--test"}
-	names := append([]string{"space", "channels", "cells", "reductions", "dataset", "data-dir", "image-size", "label-column", "train-samples", "seed"}, recipeFlagNames()...)
+	names := slices.Concat([]string{"space", "channels", "cells", "reductions", "dataset", "data-dir"}, dataFlagNames(), []string{"train-samples", "seed"}, recipeFlagNames())
 	args = append(args, flagsNotDefault(s.flags, names...)...)
 	return program(os.Args[0], currentBuild()) + " " + command(args...)
 }

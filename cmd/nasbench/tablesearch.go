@@ -82,7 +82,7 @@ func (s *session) channelsBounded() bool {
 // tableSettings removes from the settings what is of training alone, and adds what the table holds. A table that was moved or packed is
 // the same table.
 func (s *session) tableSettings(settings study.Settings) {
-	of := slices.Concat([]string{"dataset", "image-size", "label-column", "train-samples", "validation", "epochs"}, recipeFlagNames())
+	of := slices.Concat([]string{"dataset", "train-samples", "validation", "epochs"}, dataFlagNames(), recipeFlagNames())
 	maps.DeleteFunc(settings, func(name, _ string) bool { return slices.Contains(of, name) })
 	delete(settings, levelSetting)
 	if !s.channelsBounded() {

@@ -41,9 +41,9 @@ const defaultTrainEpochs = 10
 
 // trainSettings are the flags that decide the bits of a training. A checkpoint records them.
 func trainSettings() []string {
-	return append([]string{
-		"arch", "space", "channels", "cells", "reductions", "dataset", "image-size", "label-column", "train-samples", "validation", "epochs", "seed",
-	}, recipeFlagNames()...)
+	return slices.Concat([]string{
+		"arch", "space", "channels", "cells", "reductions", "dataset", "train-samples", "validation", "epochs", "seed",
+	}, dataFlagNames(), recipeFlagNames())
 }
 
 func (a *app) newTrain() *cobra.Command {

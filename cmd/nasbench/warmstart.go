@@ -126,7 +126,7 @@ func (s *session) warm() error {
 
 // scoreSettings are the settings by which scores of two studies can be compared or not.
 func scoreSettings() []string {
-	return []string{"evaluator", "metric", "table-digest", "dataset", "image-size", "train-samples", "validation", "epochs"}
+	return append([]string{"evaluator", "metric", "table-digest", "dataset", "train-samples", "validation", "epochs"}, dataFlagNames()...)
 }
 
 // readEarlier reads the earlier search, which may be in the file of this one.
