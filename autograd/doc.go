@@ -43,6 +43,10 @@
 // A frozen program (Options.Frozen, for inference) computes what follows from variables alone only once: kernels with a batch norm folded into them,
 // in the order in which a routine reads them.
 //
+// Where values are not finite, operations and gradients do what PyTorch documents: NaN goes through activations and wins maxima, a gradient is chosen rather than multiplied
+// where the rule chooses (ReLU, poolings), and that of a batch norm in inference does not depend on the images. Two things differ: what dropout and drop-path drop is zero even if it
+// was NaN, and a mean or a loss of no elements is refused as misuse, where PyTorch returns NaN. Other dimensions of zero are fine: sums of nothing are zero.
+//
 // Misuse of shapes while a graph is built panics with a [*ShapeError]; [Build], [Grad] and [Compile] return it as
 // an error instead. All values are float32, channels last; class labels are indices stored as floats.
 package autograd

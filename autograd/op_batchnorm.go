@@ -215,7 +215,12 @@ func invStd(variance, epsilon float32) float32 {
 func (b *batchNorm) Grad(n, dy *Node) []*Node {
 	x, gamma, mean, variance := n.in[0], n.in[1], n.in[3], n.in[4]
 	sums := apply(&batchNormReduce{b: *b}, dy, x, mean, variance)
-	dx := apply(&batchNormGrad{b: *b}, dy, x, gamma, mean, variance, sums)
+	var dx *Node
+	if b.training {
+		dx = apply(&batchNormGrad{b: *b}, dy, x, gamma, mean, variance, sums)
+	} else {
+		dx = apply(&batchNormScale{epsilon: b.epsilon}, dy, gamma, variance)
+	}
 	return []*Node{dx, row(sums, 1), row(sums, 0), nil, nil}
 }
 
@@ -364,9 +369,44 @@ func (r *batchNormReduce) Emit(e *Emitter) {
 	})
 }
 
-// batchNormGrad is the gradient for x. In training, with n rows and xhat the normalised input, it is
-// gamma*invstd*(dy - dbeta/n - xhat*dgamma/n); in inference gamma*invstd*dy. With relu, dy is the gradient for a ReLU of the normalised
-// x, and input 6 is beta.
+// batchNormScale is the gradient for x in inference, gamma*invstd*dy, which does not depend on x: it is finite where x is not.
+type batchNormScale struct {
+	noGrad
+	epsilon float32
+}
+
+func (*batchNormScale) Name() string                         { return "batch_norm_scale" }
+func (*batchNormScale) Shape(in []tensor.Shape) tensor.Shape { return in[0] }
+func (*batchNormScale) InPlace() []int                       { return []int{0} }
+func (*batchNormScale) Work(in []tensor.Shape, out tensor.Shape) Work {
+	return flops(out.Elements(), in, out)
+}
+func (*batchNormScale) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
+	return rowAccess{inputs: input0}, true
+}
+
+// Workspace holds the scale of every channel and as many zeros.
+func (*batchNormScale) Workspace(in []tensor.Shape, _ tensor.Shape, _ int) int {
+	return 2 * in[1].Elements()
+}
+
+func (b *batchNormScale) Emit(e *Emitter) {
+	dy, gamma, variance, dx, normalize := e.In(0), e.In(1), e.In(2), e.Out(), e.Table.Normalize
+	c := len(gamma)
+	scale, zero := e.workspace[:c], e.workspace[c:]
+	e.Small(func() {
+		clear(zero)
+		for j := range scale {
+			scale[j] = gamma[j] * invStd(variance[j], b.epsilon)
+		}
+	})
+	e.Rows(e.OutShape().Rows(), c, func(lo, hi int) {
+		normalize(dx[lo*c:hi*c], dy[lo*c:hi*c], zero, scale, zero, hi-lo, c)
+	})
+}
+
+// batchNormGrad is the gradient for x in training: with n rows and xhat the normalised input, gamma*invstd*(dy - dbeta/n - xhat*dgamma/n). With relu, dy
+// is the gradient for a ReLU of the normalised x, and input 6 is beta.
 type batchNormGrad struct {
 	noGrad
 	b    batchNorm
@@ -403,11 +443,9 @@ func (g *batchNormGrad) Emit(e *Emitter) {
 	e.Small(func() {
 		for j := range a {
 			s := invStd(variance[j], g.b.epsilon)
-			a[j], b[j], d[j] = gamma[j]*s, 0, 0
-			if g.b.training {
-				b[j] = -a[j] * s * sums[c+j] / float32(rows)
-				d[j] = -a[j] * sums[j] / float32(rows)
-			}
+			a[j] = gamma[j] * s
+			b[j] = -a[j] * s * sums[c+j] / float32(rows)
+			d[j] = -a[j] * sums[j] / float32(rows)
 		}
 	})
 	if g.relu {

@@ -77,7 +77,11 @@ func (d *dropout) Emit(e *Emitter) {
 	})
 	e.Rows(images, size, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			scal(y[i*size:(i+1)*size], x[i*size:(i+1)*size], factors[i])
+			if to := y[i*size : (i+1)*size]; factors[i] == 0 { // even where x is not finite
+				clear(to)
+			} else {
+				scal(to, x[i*size:(i+1)*size], factors[i])
+			}
 		}
 	})
 }
