@@ -5,7 +5,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/nasbench-go/nasbench/nas/study"
 )
@@ -14,6 +13,7 @@ import (
 type boardColumn struct {
 	name  string
 	value func(study.Trial) string
+	spare int // see tableColumn
 }
 
 // scoreName is what the trials of a study are ranked by: a column of its table, or the accuracy.
@@ -35,13 +35,13 @@ func formatScore(v float64, tabular bool) string {
 // boardColumns are the columns between the trial and its architecture, for a study of these settings.
 func boardColumns(s study.Settings, trials []study.Trial) []boardColumn {
 	looked := s["evaluator"] == tabularEvaluator
-	columns := []boardColumn{{scoreName(s), func(t study.Trial) string { return formatScore(t.Metrics.ValAccuracy, looked) }}}
+	columns := []boardColumn{{scoreName(s), func(t study.Trial) string { return formatScore(t.Metrics.ValAccuracy, looked) }, 0}}
 	if r := s["report"]; looked && r != "" && r != s["metric"] {
-		columns = append(columns, boardColumn{r, func(t study.Trial) string { return significant(t.Metrics.Other[r]) }})
+		columns = append(columns, boardColumn{r, func(t study.Trial) string { return significant(t.Metrics.Other[r]) }, 1})
 	}
 	columns = append(columns,
-		boardColumn{"params", func(t study.Trial) string { return formatCount(t.Metrics.Params) }},
-		boardColumn{"flops", func(t study.Trial) string { return formatCount(t.Metrics.FLOPs) }},
+		boardColumn{"params", func(t study.Trial) string { return formatCount(t.Metrics.Params) }, 3},
+		boardColumn{"flops", func(t study.Trial) string { return formatCount(t.Metrics.FLOPs) }, 4},
 	)
 	if slices.ContainsFunc(trials, func(t study.Trial) bool { _, ok := latencyOf(t); return ok }) {
 		columns = append(columns, boardColumn{"latency", func(t study.Trial) string {
@@ -50,35 +50,39 @@ func boardColumns(s study.Settings, trials []study.Trial) []boardColumn {
 				return ""
 			}
 			return formatLatency(ms)
-		}})
+		}, 2})
 	}
 	if !looked {
 		columns = append(columns,
-			boardColumn{"epochs", func(t study.Trial) string { return fmt.Sprint(t.Metrics.Epochs) }},
-			boardColumn{"seconds", func(t study.Trial) string { return fmt.Sprintf("%.1f", t.Timing.Seconds) }},
+			boardColumn{"epochs", func(t study.Trial) string { return fmt.Sprint(t.Metrics.Epochs) }, 6},
+			boardColumn{"seconds", func(t study.Trial) string { return formatFixed(t.Timing.Seconds, 1) }, 7},
 		)
 	}
 	return columns
 }
 
-// printBoard prints a leaderboard.
-func printBoard(out io.Writer, board []study.Trial, columns []boardColumn) error {
+// printBoard prints a leaderboard in so many columns of a terminal; 0 is no bound.
+func printBoard(out io.Writer, board []study.Trial, columns []boardColumn, width int) error {
 	if len(board) == 0 {
 		_, err := fmt.Fprintln(out, "no trial is complete")
 		return err
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, "RANK\tTRIAL")
+	head := []tableColumn{{head: "RANK", spare: 5}, {head: "TRIAL"}}
 	for _, c := range columns {
-		fmt.Fprintf(w, "\t%s", strings.ToUpper(c.name))
+		head = append(head, tableColumn{head: strings.ToUpper(c.name), spare: c.spare})
 	}
-	fmt.Fprintln(w, "\tARCHITECTURE")
+	w := newTable(append(head, architectureColumn())...)
 	for i, t := range board {
-		fmt.Fprintf(w, "%d\t%d", i+1, t.Index)
+		cells := []string{fmt.Sprint(i + 1), fmt.Sprint(t.Index)}
 		for _, c := range columns {
-			fmt.Fprintf(w, "\t%s", c.value(t))
+			cells = append(cells, c.value(t))
 		}
-		fmt.Fprintf(w, "\t%s\n", t.Genome)
+		w.row(append(cells, t.Genome)...)
 	}
-	return w.Flush()
+	return w.write(out, width)
+}
+
+// architectureColumn is the last column of tables of architectures, and the first one to go.
+func architectureColumn() tableColumn {
+	return tableColumn{head: "ARCHITECTURE", spare: 100, long: true}
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -214,7 +213,7 @@ func (a *app) compare(ctx context.Context, flags *pflag.FlagSet, o *compareOptio
 	if o.json {
 		return writeJSON(a.stdout, r)
 	}
-	return o.print(a.stdout, &r)
+	return o.print(a.stdout, &r, a.columns(a.stdout))
 }
 
 // milestones are the evaluations that a table shows: 1, 2, 5, 10, 20, 50 and so on, and the last.
@@ -230,30 +229,32 @@ func milestones(trials int) []int {
 	return append(out, trials)
 }
 
-// print prints the table.
-func (o *compareOptions) print(out io.Writer, r *comparisonReport) error {
+// print prints the table in so many columns of a terminal; 0 is no bound.
+func (o *compareOptions) print(out io.Writer, r *comparisonReport, width int) error {
 	fmt.Fprintf(out, "%s of the best by %s over %s, in a table of %s of which the best has %s\n\n",
 		o.report, o.metric, plural(o.runs, "run"), plural(r.Table.Rows, "genome"), significant(r.Table.Best))
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, "STRATEGY\tEVALUATIONS\tMEAN\tSD\tMIN\tQ1\tMEDIAN\tQ3\tMAX")
-	if o.cost != "" {
-		fmt.Fprint(w, "\tCOST")
+	head := []tableColumn{
+		{head: "STRATEGY"}, {head: "EVALUATIONS"}, {head: "MEAN"}, {head: "SD", spare: 1}, {head: "MIN", spare: 5}, {head: "Q1", spare: 3},
+		{head: "MEDIAN", spare: 2}, {head: "Q3", spare: 4}, {head: "MAX", spare: 6},
 	}
-	fmt.Fprintln(w)
+	if o.cost != "" {
+		head = append(head, tableColumn{head: "COST", spare: 7})
+	}
+	w := newTable(head...)
 	for _, c := range r.Strategies {
 		for _, n := range milestones(o.trials) {
 			s := c.Curve[n-1]
-			fmt.Fprintf(w, "%s\t%d", c.Strategy, s.Evaluations)
+			cells := []string{c.Strategy, formatWhole(s.Evaluations)}
 			for _, v := range []float64{s.Mean, s.SD, s.Min, s.Q1, s.Median, s.Q3, s.Max} {
-				fmt.Fprintf(w, "\t%s", significant(v))
+				cells = append(cells, significant(v))
 			}
 			if o.cost != "" {
-				fmt.Fprintf(w, "\t%.6g", s.Cost)
+				cells = append(cells, formatDigits(s.Cost, 6))
 			}
-			fmt.Fprintln(w)
+			w.row(cells...)
 		}
 	}
-	if err := w.Flush(); err != nil {
+	if err := w.write(out, width); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(out, "\n%s\n", formatTime(time.Duration(r.Timing.TotalSeconds*float64(time.Second))))

@@ -48,7 +48,7 @@ func comparing(table string, more ...string) []string {
 func TestComparePrintsATableAndItsCost(t *testing.T) {
 	r := succeed(t, comparing(writeTable(t), "--cost", "hours", "--strategies", "grid, random")...)
 	for _, want := range []string{
-		"truth of the best by seen over 8 runs, in a table of 6561 genomes of which the best has 32.0000\n",
+		"truth of the best by seen over 8 runs, in a table of 6,561 genomes of which the best has 32.0000\n",
 		"STRATEGY  EVALUATIONS  MEAN     SD      MIN      Q1       MEDIAN   Q3       MAX      COST\n",
 		"grid      1            0.0000   0.0000  0.0000   0.0000   0.0000   0.0000   0.0000   0.5\n",
 		"\ngrid      40 ", "\nrandom    40 ", " 20\n",

@@ -111,7 +111,7 @@ func (s *session) relax(ctx context.Context) error {
 	o.Progress = func(step darts.Step) {
 		if s.display.due() {
 			share := (float64(step.Epoch-1) + float64(step.Step)/float64(step.Steps)) / float64(o.Epochs)
-			s.display.update(share, fmt.Sprintf("mixture: epoch %d/%d, step %d/%d, loss %.3f, %s", step.Epoch, o.Epochs, step.Step, step.Steps, step.Loss, formatTime(time.Since(start))))
+			s.display.update(share, fmt.Sprintf("mixture: epoch %d/%d", step.Epoch, o.Epochs), fmt.Sprintf("loss %.3f", step.Loss), formatTime(time.Since(start)), fmt.Sprintf("step %d/%d", step.Step, step.Steps))
 		}
 	}
 	o.Report = func(p darts.Point) {

@@ -127,7 +127,7 @@ func (a *app) newDataList() *cobra.Command {
 				sets = append(sets, newDataSet(i))
 			}
 			if !asJSON {
-				return printDataList(a.stdout, sets)
+				return printDataList(a.stdout, sets, a.columns(a.stdout))
 			}
 			for _, s := range sets {
 				if err := writeJSON(a.stdout, s); err != nil {
@@ -143,9 +143,10 @@ func (a *app) newDataList() *cobra.Command {
 	return cmd
 }
 
-func printDataList(out io.Writer, sets []dataSet) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tIMAGES\tCLASSES\tTRAIN\tTEST\tLOCATION")
+// printDataList prints a table in so many columns of a terminal; 0 is no bound.
+func printDataList(out io.Writer, sets []dataSet, width int) error {
+	w := newTable(tableColumn{head: "NAME"}, tableColumn{head: "IMAGES", spare: 4}, tableColumn{head: "CLASSES", spare: 3}, tableColumn{head: "TRAIN", spare: 1},
+		tableColumn{head: "TEST", spare: 2}, tableColumn{head: "LOCATION", spare: 5, long: true, fromStart: true})
 	for _, s := range sets {
 		images, location := "any", s.Location
 		if s.Height > 0 {
@@ -154,16 +155,16 @@ func printDataList(out io.Writer, sets []dataSet) error {
 		if location == "" {
 			location = "not found"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, images, countOrAny(len(s.Classes)), countOrAny(s.Train), countOrAny(s.Test), location)
+		w.row(s.Name, images, countOrAny(len(s.Classes)), countOrAny(s.Train), countOrAny(s.Test), location)
 	}
-	return w.Flush()
+	return w.write(out, width)
 }
 
 func countOrAny(n int) string {
 	if n == 0 {
 		return "any"
 	}
-	return fmt.Sprint(n)
+	return formatWhole(n)
 }
 
 func (a *app) newDataInfo() *cobra.Command {
@@ -193,7 +194,7 @@ func (a *app) newDataInfo() *cobra.Command {
 			if asJSON {
 				return writeJSON(a.stdout, s)
 			}
-			return printDataSet(a.stdout, s)
+			return printDataSet(a.stdout, s, a.columns(a.stdout))
 		},
 	}
 	data.add(cmd.Flags())
@@ -202,13 +203,13 @@ func (a *app) newDataInfo() *cobra.Command {
 	return cmd
 }
 
-func printDataSet(out io.Writer, s dataSet) error {
+func printDataSet(out io.Writer, s dataSet, width int) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "name\t%s\n", s.Name)
 	fmt.Fprintf(w, "title\t%s\n", s.Title)
 	fmt.Fprintf(w, "images\t%dx%dx%d (height, width, channels)\n", s.Height, s.Width, s.Channels)
-	fmt.Fprintf(w, "train\t%d\n", s.Train)
-	fmt.Fprintf(w, "test\t%d\n", s.Test)
+	fmt.Fprintf(w, "train\t%s\n", formatWhole(s.Train))
+	fmt.Fprintf(w, "test\t%s\n", formatWhole(s.Test))
 	fmt.Fprintf(w, "location\t%s\n", s.Location)
 	fmt.Fprintf(w, "licence\t%s\n", orUnknown(s.Licence))
 	fmt.Fprintf(w, "source\t%s\n", orUnknown(s.Source))
@@ -218,11 +219,12 @@ func printDataSet(out io.Writer, s dataSet) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintln(w, "\nLABEL\tCLASS\tTRAIN\tTEST")
+	fmt.Fprintln(out)
+	classes := newTable(tableColumn{head: "LABEL", spare: 3}, tableColumn{head: "CLASS", long: true}, tableColumn{head: "TRAIN", spare: 1}, tableColumn{head: "TEST", spare: 2})
 	for label, class := range s.Classes {
-		fmt.Fprintf(w, "%d\t%s\t%d\t%d\n", label, class, s.TrainPerClass[label], s.TestPerClass[label])
+		classes.row(fmt.Sprint(label), class, formatWhole(s.TrainPerClass[label]), formatWhole(s.TestPerClass[label]))
 	}
-	return w.Flush()
+	return classes.write(out, width)
 }
 
 func (a *app) newDataFetch() *cobra.Command {

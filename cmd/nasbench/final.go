@@ -57,8 +57,8 @@ func (f *final) print(w io.Writer) {
 	if f.Deviation != nil {
 		spread = fmt.Sprintf(" ± %.4f", *f.Deviation)
 	}
-	fmt.Fprintf(w, "\ntest accuracy %.4f%s, loss %.4f on %s, after %s on all %d training images (%s)\n",
-		f.Accuracy, spread, f.Loss, plural(f.TestResult.Images, "image"), plural(f.Epochs, "epoch"), f.Images, formatTime(time.Duration(f.seconds*float64(time.Second))))
+	fmt.Fprintf(w, "\ntest accuracy %.4f%s, loss %.4f on %s, after %s on all %s training images (%s)\n",
+		f.Accuracy, spread, f.Loss, plural(f.TestResult.Images, "image"), plural(f.Epochs, "epoch"), formatWhole(f.Images), formatTime(time.Duration(f.seconds*float64(time.Second))))
 	if f.Deviation == nil {
 		return
 	}
@@ -112,7 +112,7 @@ func (s *session) validate(ctx context.Context, e *evaluator.Evaluator, best *st
 	if s.finalSeeds > 1 {
 		times = fmt.Sprintf(", %d times", s.finalSeeds)
 	}
-	s.display.line("final training of trial %d: %s on %d images%s", best.Index, plural(epochs, "epoch"), s.data.All.Len(), times)
+	s.display.line("final training of trial %d: %s on %s%s", best.Index, plural(epochs, "epoch"), plural(s.data.All.Len(), "image"), times)
 	start := time.Now()
 	var runs []finalRun
 	for i := range s.finalSeeds {

@@ -180,15 +180,3 @@ func valueError(err error) error {
 	}
 	return numberError(number.Err, "a number")
 }
-
-// formatCount prints a count with at most four digits and a unit: 912, 12.3k, 4.567M.
-func formatCount(n int64) string {
-	x, unit := float64(n), ""
-	for _, u := range []string{"k", "M", "G", "T"} {
-		if math.Abs(x) < 1000 {
-			break
-		}
-		x, unit = x/1000, u
-	}
-	return strconv.FormatFloat(x, 'g', 4, 64) + unit
-}

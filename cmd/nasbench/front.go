@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/nasbench-go/nasbench/nas/strategy"
 	"github.com/nasbench-go/nasbench/nas/study"
@@ -76,26 +75,25 @@ func front(trials []study.Trial, aims []string) ([]frontTrial, error) {
 	return out, nil
 }
 
-// printFront prints a front, unless it is empty.
-func printFront(out io.Writer, front []frontTrial, aims []string, trials int) error {
+// printFront prints a front, unless it is empty, in so many columns of a terminal; 0 is no bound.
+func printFront(out io.Writer, front []frontTrial, aims []string, trials, width int) error {
 	if len(front) == 0 {
 		return nil
 	}
 	fmt.Fprintf(out, "\nPareto front of %s: %d of %s\n\n", join(aims), len(front), plural(trials, "trial"))
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, "TRIAL")
-	for _, name := range aims {
-		fmt.Fprintf(w, "\t%s", strings.ToUpper(strings.TrimPrefix(name, "-")))
+	head := []tableColumn{{head: "TRIAL"}}
+	for i, name := range aims {
+		head = append(head, tableColumn{head: strings.ToUpper(strings.TrimPrefix(name, "-")), spare: i})
 	}
-	fmt.Fprintln(w, "\tARCHITECTURE")
+	w := newTable(append(head, architectureColumn())...)
 	for _, f := range front {
-		fmt.Fprint(w, f.Index)
+		cells := []string{fmt.Sprint(f.Index)}
 		for _, name := range aims {
-			fmt.Fprintf(w, "\t%s", shortNumber(f.Values[strings.TrimPrefix(name, "-")]))
+			cells = append(cells, shortNumber(f.Values[strings.TrimPrefix(name, "-")]))
 		}
-		fmt.Fprintf(w, "\t%s\n", f.Genome)
+		w.row(append(cells, f.Genome)...)
 	}
-	return w.Flush()
+	return w.write(out, width)
 }
 
 // shortNumber prints whole numbers exactly and others with six digits.
@@ -103,5 +101,5 @@ func shortNumber(v float64) string {
 	if text := exact(v); !strings.ContainsAny(text, ".e") {
 		return text
 	}
-	return fmt.Sprintf("%.6g", v)
+	return formatDigits(v, 6)
 }

@@ -102,7 +102,7 @@ func (f *oneshotFlags) supernet(s space.Space, data evaluator.Data, recipe evalu
 	start := time.Now()
 	o.Progress = func(step oneshot.Step) {
 		if d.due() {
-			d.update(step.Share, fmt.Sprintf("supernet: epoch %d/%d, step %d/%d, loss %.3f, %s", step.Epoch, o.Epochs, step.Step, step.Steps, step.Loss, formatTime(time.Since(start))))
+			d.update(step.Share, fmt.Sprintf("supernet: epoch %d/%d", step.Epoch, o.Epochs), fmt.Sprintf("loss %.3f", step.Loss), formatTime(time.Since(start)), fmt.Sprintf("step %d/%d", step.Step, step.Steps))
 		}
 	}
 	o.Report = func(e oneshot.Epoch) {
@@ -132,7 +132,7 @@ func (s *session) share(ctx context.Context) error {
 	o.Path = func(p oneshot.Path) {
 		evaluated++
 		if s.display.due() {
-			s.display.update(float64(evaluated)/float64(o.Paths), fmt.Sprintf("paths: %d/%d, %.4f, %s", evaluated, o.Paths, p.Accuracy, formatTime(time.Since(start))))
+			s.display.update(float64(evaluated)/float64(o.Paths), fmt.Sprintf("paths: %d/%d", evaluated, o.Paths), fmt.Sprintf("%.4f", p.Accuracy), formatTime(time.Since(start)), p.Genome)
 		}
 		print(oneshotRecord{Type: "path", Path: &p})
 	}

@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rivo/uniseg"
 
 	"github.com/nasbench-go/nasbench/dataset"
 	"github.com/nasbench-go/nasbench/nas/study"
@@ -73,7 +76,7 @@ func TestDataList(t *testing.T) {
 		{Name: "second", Classes: []string{}},
 	}
 	var b bytes.Buffer
-	if err := printDataList(&b, sets); err != nil {
+	if err := printDataList(&b, sets, 0); err != nil {
 		t.Fatal(err)
 	}
 	want := "NAME    IMAGES   CLASSES  TRAIN  TEST  LOCATION\n" +
@@ -90,7 +93,7 @@ func TestDataList(t *testing.T) {
 
 func TestDataInfo(t *testing.T) {
 	r := succeed(t, "data", "info", dataset.Default)
-	for _, want := range []string{"train     10000\n", "test      2000\n", "images    28x28x1", "MIT", "9      Ankle boot   1000   200\n"} {
+	for _, want := range []string{"train     10,000\n", "test      2,000\n", "images    28x28x1", "MIT", "9      Ankle boot   1,000  200\n"} {
 		if !strings.Contains(r.stdout, want) {
 			t.Errorf("no %q in\n%s", want, r.stdout)
 		}
@@ -102,10 +105,21 @@ func TestDataInfo(t *testing.T) {
 }
 
 func TestNumbersAsPeopleReadThem(t *testing.T) {
-	for n, want := range map[int64]string{0: "0", 7: "7", 999: "999", 1000: "1k", 12345: "12.35k", 2_500_000: "2.5M", 7e12: "7T", -1500: "-1.5k"} {
+	for n, want := range map[int64]string{0: "0", 7: "7", 999: "999", 1000: "1k", 999_949: "999.9k", 999_999: "1M", 12345: "12.35k", 2_500_000: "2.5M", 7e12: "7T", -1500: "-1.5k"} {
 		if got := formatCount(n); got != want {
 			t.Errorf("%d: %s, want %s", n, got, want)
 		}
+	}
+	for x, want := range map[float64]string{
+		0: "0", 37542.3: "37,540", 1638: "1,638", 999.96: "1,000", 999.94: "999.9", 93.87: "93.87", 5: "5", 0.012346: "0.01235", -1234567: "-1,235,000",
+		1e-9: "1e-09", math.Inf(1): "+Inf",
+	} {
+		if got := formatFigure(x); got != want {
+			t.Errorf("%v: %s, want %s", x, got, want)
+		}
+	}
+	if got := formatFixed(-1234.56, 1) + " " + formatFixed(999.96, 1) + " " + formatWhole(100) + " " + formatWhole(-60000) + " " + plural(1000, "image"); got != "-1,234.6 1,000.0 100 -60,000 1,000 images" {
+		t.Error(got)
 	}
 	for n, want := range map[int64]string{0: "unknown", -1: "unknown", 64: "64 B", 49152: "48 KiB", 1 << 20: "1 MiB", 25 << 30: "25 GiB"} {
 		if got := formatBytes(n); got != want {
@@ -187,17 +201,21 @@ func TestTrialsArePrintedInOrder(t *testing.T) {
 	}
 }
 
-// bar returns a display as on a terminal, and what it writes.
-func bar(colour bool) (*display, *bytes.Buffer) {
+// terminal returns a display as on a terminal of so many columns, and what it writes.
+func terminal(columns int, colour bool) (*display, *bytes.Buffer) {
 	var b bytes.Buffer
-	d := &display{w: &b, colour: colour}
-	d.startBar()
-	return d, &b
+	return &display{w: &b, live: true, colour: colour, width: func() int { return columns }}, &b
+}
+
+// lastLine returns what stands on the redrawn line.
+func lastLine(b *bytes.Buffer) string {
+	text := b.String()
+	return strings.TrimRight(text[strings.LastIndex(text, "\r")+1:], " ")
 }
 
 func TestTheBarShowsTrialEpochSpeedBestAndTimeLeft(t *testing.T) {
 	for _, colour := range []bool{true, false} {
-		d, b := bar(colour)
+		d, b := terminal(120, colour)
 		w := newWatch(d, study.Options{Trials: 4, Epochs: 2}, nil)
 		best := &study.Trial{Index: 0, Genome: "g0", State: study.Complete, Metrics: &study.Metrics{ValAccuracy: 0.75}}
 		w.observe(study.Event{Kind: study.TrialStarted, Index: 0})
@@ -205,8 +223,8 @@ func TestTheBarShowsTrialEpochSpeedBestAndTimeLeft(t *testing.T) {
 		w.observe(study.Event{Kind: study.TrialStarted, Index: 1})
 		w.drawn = time.Time{}
 		w.rate.times, w.rate.totals = []time.Time{time.Now().Add(-time.Second)}, []int{0}
-		w.observe(study.Event{Kind: study.StepDone, Index: 1, Step: study.Step{Epoch: 2, Step: 5, Steps: 10, Images: 480}})
-		for _, want := range []string{"trial 0 (1 of 4): accuracy 0.7500", "best so far", ": g0\n", "1/4 done, trial 1 epoch 2/2", " images/s", "best 0.7500", " left", "43%"} {
+		w.observe(study.Event{Kind: study.StepDone, Index: 1, Genome: "g1", Step: study.Step{Epoch: 2, Step: 5, Steps: 10, Images: 480}})
+		for _, want := range []string{"trial 0 (1 of 4): accuracy 0.7500", "best so far", ": g0\n", "1/4 done, best 0.7500, ", " left, trial 1 epoch 2/2, ", " images/s, g1", "43%"} {
 			if !strings.Contains(b.String(), want) {
 				t.Errorf("no %q in %q", want, b.String())
 			}
@@ -217,56 +235,108 @@ func TestTheBarShowsTrialEpochSpeedBestAndTimeLeft(t *testing.T) {
 	}
 }
 
-func TestTheBarStaysOnItsLine(t *testing.T) {
-	d, b := bar(false)
-	d.width = func() int { return 50 }
-	d.update(2, strings.Repeat("x", 500))
-	d.drawn = time.Time{}
-	d.update(0.5, "short")
-	if !strings.Contains(b.String(), " 50% [=========>          ]  short") {
-		t.Errorf("%q", b.String())
-	}
-	d.clear()
-	d.clear()
-	if !strings.HasSuffix(b.String(), "\r"+strings.Repeat(" ", 49)+"\r") {
-		t.Errorf("%q", b.String())
-	}
-	for _, line := range strings.Split(b.String(), "\r") {
-		if len(line) > 50 {
-			t.Errorf("%d columns: %q", len(line), line)
+// The best and the time left are what a narrow terminal keeps; the last column stays free.
+func TestProgressFitsTheWidth(t *testing.T) {
+	parts := []string{"12/100 done", "best 0.9015", "2m05s left", "trial 14 epoch 1/3", "3,700 images/s", "conv3x3(16), pool3x3(max), conv5x5(64):add, skip"}
+	for columns, want := range map[int]string{
+		1:   "…",
+		6:   " 25%",
+		10:  " 25% 12/…",
+		20:  " 25% 12/100 done",
+		40:  " 25% 12/100 done, best 0.9015",
+		60:  " 25% 12/100 done, best 0.9015, 2m05s left",
+		80:  " 25% [==>       ] 12/100 done, best 0.9015, 2m05s left, trial 14 epoch 1/3",
+		120: " 25% [=====>              ] 12/100 done, best 0.9015, 2m05s left, trial 14 epoch 1/3, 3,700 images/s, conv3x3(16), poo…",
+		200: " 25% [=====>              ] 12/100 done, best 0.9015, 2m05s left, trial 14 epoch 1/3, 3,700 images/s, conv3x3(16), pool3x3(max), conv5x5(64):add, skip",
+	} {
+		d, b := terminal(columns, false)
+		d.update(0.25, parts...)
+		if got := lastLine(b); got != want || textWidth(got) >= max(columns, 2) {
+			t.Errorf("%d columns:\n%s\nwant\n%s", columns, got, want)
 		}
-	}
-	if strings.Contains(b.String(), "\n") {
-		t.Errorf("%q", b.String())
 	}
 }
 
-func TestNarrowTerminalsHaveNoBar(t *testing.T) {
-	d, b := bar(false)
-	columns := 39
+// Each drawing covers the one before and clear the last, whatever the width has become.
+func TestTheProgressLineIsRedrawnInPlace(t *testing.T) {
+	columns := 80
+	d, b := terminal(0, false)
 	d.width = func() int { return columns }
-	d.update(0.5, strings.Repeat("x", 500))
-	for _, columns = range []int{10, 1, 2, 30} {
+	screen := newScreen()
+	draw := func(text string) {
 		d.drawn = time.Time{}
-		d.update(0.25, "short")
+		d.update(0.5, text)
+		screen.write(b.String())
+		b.Reset()
 	}
-	d.clear()
-	// Each drawing clears the one before, whatever the width has become.
-	want := "\r 50% " + strings.Repeat("x", 33) + "\r" + strings.Repeat(" ", 38) + "\r" + "\r 25% shor\r         \r" + "\r" + "\r \r \r" + "\r 25% short\r          \r"
-	if b.String() != want {
-		t.Errorf("got %q\nwant %q", b.String(), want)
+	for _, text := range []string{strings.Repeat("x", 500), "short", strings.Repeat("網", 60), "e\u0301", "", strings.Repeat("e\u0301", 90)} {
+		draw(text)
+		if want := " 50% [=====>    ] " + cutEnd(text, 61); screen.line() != strings.TrimRight(want, " ") {
+			t.Errorf("%q, want %q", screen.line(), want)
+		}
 	}
-	b.Reset()
-	columns = 20
-	d.drawn = time.Time{}
-	d.update(0.25, "narrow")
+	// A narrower terminal gets no line that is too long for it, not even of spaces.
+	for _, columns = range []int{30, 10, 1, 2, 200, 5} {
+		d.drawn = time.Time{}
+		d.update(0.5, "short")
+		d.clear()
+		for _, text := range strings.Split(b.String(), "\r") {
+			if textWidth(text) >= max(columns, 2) {
+				t.Errorf("%d columns: %q", columns, text)
+			}
+		}
+		b.Reset()
+	}
 	columns = 80
-	d.drawn = time.Time{}
-	d.update(0.5, "wide")
-	if !strings.Contains(b.String(), "\r 25% narrow\r           \r") || !strings.HasSuffix(strings.TrimRight(b.String(), " "), " 50% [=========>          ]  wide") {
-		t.Errorf("%q", b.String())
+	screen = newScreen()
+	draw(strings.Repeat("x", 500))
+	d.clear()
+	d.clear()
+	d.line("a line")
+	screen.write(b.String())
+	if !strings.HasPrefix(screen.text(), "a line\n") || screen.line() != "" {
+		t.Errorf("%q", screen.text())
 	}
 }
+
+// screen is what a terminal that is wide enough shows of text with carriage returns.
+type screen struct {
+	lines []string
+	cells []string // of the last line: a grapheme in each, none behind a wide one
+	at    int
+}
+
+func newScreen() *screen { return &screen{} }
+
+func (s *screen) write(text string) {
+	for g := uniseg.NewGraphemes(text); g.Next(); {
+		switch g.Str() {
+		case "\r":
+			s.at = 0
+		case "\n":
+			s.lines = append(s.lines, s.line())
+			s.cells, s.at = nil, 0
+		default:
+			for len(s.cells) < s.at+g.Width() {
+				s.cells = append(s.cells, " ")
+			}
+			if s.cells[s.at] == "" && s.at > 0 {
+				s.cells[s.at-1] = " " // half of a wide one is overwritten
+			}
+			s.cells[s.at] = g.Str()
+			for i := range g.Width() - 1 {
+				s.cells[s.at+1+i] = ""
+			}
+			s.at += g.Width()
+			if s.at < len(s.cells) && s.cells[s.at] == "" {
+				s.cells[s.at] = " "
+			}
+		}
+	}
+}
+
+func (s *screen) line() string { return strings.TrimRight(strings.Join(s.cells, ""), " ") }
+func (s *screen) text() string { return strings.Join(append(s.lines, s.line()), "\n") }
 
 func TestFailedRepeatedAndStoppedTrialsInProgress(t *testing.T) {
 	var b bytes.Buffer

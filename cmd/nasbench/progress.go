@@ -7,43 +7,28 @@ import (
 	"strings"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 )
 
-// display shows progress on standard error: a bar that redraws itself on a terminal,
+// display shows progress on standard error: a line that redraws itself on a terminal,
 // plain lines elsewhere, and nothing if it is quiet.
 type display struct {
 	w      io.Writer
 	quiet  bool
+	live   bool // on a terminal
 	colour bool
-	bar    *progressbar.ProgressBar // nil unless on a terminal
-	gate   *gate                    // between the bar and w
-	width  func() int               // of the terminal in columns; 0 if unknown
-	drawn  time.Time                // when the bar was last drawn
-	length int                      // of the text on the line of the bar; 0 if the line is clear
-	narrow int                      // columns drawn without a bar; 0 if the line is clear
+	width  func() int // of the terminal in columns; nil or 0 if unknown
+	drawn  time.Time  // when the line was last drawn
+	length int        // columns drawn; 0 if the line is clear
 }
 
-// gate is a writer that drops what comes while it is shut. The bar draws itself at every
-// change; only the last one is wanted.
-type gate struct {
-	w    io.Writer
-	shut bool
-}
-
-func (g *gate) Write(p []byte) (int, error) {
-	if g.shut {
-		return len(p), nil
-	}
-	return g.w.Write(p)
-}
-
+// What the redrawn line has beside its text: the share done, and a bar, which is short where there is little room and missing where there is less.
 const (
-	barWidth    = 20
-	barMargin   = 12 // columns for the percentage, the brackets and spaces
-	barParts    = 1000
-	barLeast    = 40 // columns; a narrower terminal has no bar, but the share and the text
+	barLong     = 20
+	barShort    = 10
+	barLeast    = 70 // columns of a terminal with a bar
+	barWide     = 120
+	barDefault  = 80 // columns if they are unknown
 	barInterval = 100 * time.Millisecond
 )
 
@@ -53,40 +38,29 @@ func (a *app) newDisplay(quiet bool) *display {
 	if quiet || !a.terminal(a.stderr) {
 		return d
 	}
-	d.colour = a.getenv("NO_COLOR") == ""
+	d.live, d.colour = true, a.getenv("NO_COLOR") == ""
 	if f, ok := a.stderr.(*os.File); ok {
 		d.width = func() int {
+			// COLUMNS may make the line shorter, but never longer than what can be redrawn.
 			columns, _, err := term.GetSize(int(f.Fd()))
 			if err != nil {
 				return 0
 			}
-			return columns
+			return min(columns, a.columns(f))
 		}
 	}
-	d.startBar()
 	return d
 }
 
-func (d *display) startBar() {
-	theme := progressbar.Theme{Saucer: "=", SaucerHead: ">", SaucerPadding: " ", BarStart: "[", BarEnd: "]"}
-	if d.colour {
-		theme.Saucer, theme.SaucerHead = "[green]=[reset]", "[green]>[reset]"
+// short prints a line like line does, but on a terminal no longer than its width.
+func (d *display) short(text string) {
+	if room := d.room(); room > 0 {
+		text = cutEnd(text, room)
 	}
-	d.gate = &gate{w: d.w}
-	d.bar = progressbar.NewOptions(barParts,
-		progressbar.OptionSetWriter(d.gate),
-		progressbar.OptionSetWidth(barWidth),
-		progressbar.OptionSetTheme(theme),
-		progressbar.OptionEnableColorCodes(d.colour),
-		progressbar.OptionSetElapsedTime(false),
-		progressbar.OptionSetPredictTime(false),
-		progressbar.OptionShowDescriptionAtLineEnd(),
-		progressbar.OptionClearOnFinish(),
-		progressbar.OptionUseANSICodes(false),
-	)
+	d.line("%s", strings.Replace(text, bestSoFar, d.paint(bestSoFar), 1))
 }
 
-// line prints a line, above the bar if there is one.
+// line prints a line, above the one that redraws itself.
 func (d *display) line(format string, args ...any) {
 	if d.quiet {
 		return
@@ -96,60 +70,97 @@ func (d *display) line(format string, args ...any) {
 	d.drawn = time.Time{}
 }
 
-// due reports whether the bar may be drawn again, so that the text need not be made in vain.
-func (d *display) due() bool { return d.bar != nil && time.Since(d.drawn) >= barInterval }
+// due reports whether the line may be drawn again, so that the text need not be made in vain.
+func (d *display) due() bool { return d.live && time.Since(d.drawn) >= barInterval }
 
-// update draws the bar with a share done, 0 to 1, and a text after it.
-func (d *display) update(share float64, text string) {
+// room returns the columns that a line may take; the last one stays free, for some terminals go on to the next line there. It is 0 if
+// there is no bound.
+func (d *display) room() int {
+	if !d.live {
+		return 0
+	}
+	columns := barDefault
+	if d.width != nil {
+		if n := d.width(); n > 0 {
+			columns = n
+		}
+	}
+	return max(columns-1, 1)
+}
+
+// update draws the share done, 0 to 1, a bar, and after it as many of the parts as there is room for, of which the most important comes first.
+func (d *display) update(share float64, parts ...string) {
 	if !d.due() {
 		return
 	}
 	d.drawn = time.Now()
-	columns := 0
-	if d.width != nil {
-		columns = d.width()
+	share = min(max(share, 0), 1)
+	room := d.room()
+	head := fmt.Sprintf("%3d%% ", int(100*share))
+	bar := 0
+	switch {
+	case room+1 >= barWide:
+		bar = barLong
+	case room+1 >= barLeast:
+		bar = barShort
 	}
-	if columns > 0 && columns < barLeast {
-		d.drawNarrow(columns, share, text)
-		return
+	if bar > 0 {
+		head += d.bar(share, bar) + " "
 	}
-	if room := columns - barWidth - barMargin; columns > 0 && len(text) > room {
-		text = text[:room]
+	plain := 5
+	if bar > 0 {
+		plain += bar + 3
 	}
-	d.clearNarrow()
-	if rest := d.length - len(text); rest > 0 {
-		text += strings.Repeat(" ", rest) // over what is left of a longer text
+	text := fitParts(parts, room-plain)
+	length := plain + textWidth(text)
+	if length > room { // not even the share fits
+		head, length = cutEnd(head, room), room
 	}
-	d.length = len(text)
-	// A full bar would end itself; it ends in clear. A line that cannot be drawn is no reason to stop.
-	d.gate.shut = true
-	_ = d.bar.Set(min(max(int(share*barParts), 0), barParts-1))
-	d.gate.shut = false
-	d.bar.Describe(text)
+	// Spaces go over what is left of a longer line.
+	fmt.Fprintf(d.w, "\r%s%s%s", head, text, strings.Repeat(" ", max(min(d.length, room)-length, 0)))
+	d.length = max(length, min(d.length, room))
 }
 
-// drawNarrow draws the share done and as much of the text as there is room for; the last column stays free, for some
-// terminals go to the next line there.
-func (d *display) drawNarrow(columns int, share float64, text string) {
-	d.clear()
-	line := fmt.Sprintf("%3d%% %s", int(100*min(max(share, 0), 1)), text)
-	line = line[:min(len(line), columns-1)]
-	fmt.Fprintf(d.w, "\r%s", line)
-	d.narrow = len(line)
-}
-
-func (d *display) clearNarrow() {
-	if d.narrow > 0 {
-		fmt.Fprintf(d.w, "\r%s\r", strings.Repeat(" ", d.narrow))
-		d.narrow = 0
+// bar returns a bar of so many columns between brackets.
+func (d *display) bar(share float64, width int) string {
+	done := int(share * float64(width))
+	head := ""
+	if done < width {
+		head = ">"
 	}
+	return "[" + d.paint(strings.Repeat("=", done)+head) + strings.Repeat(" ", width-done-len(head)) + "]"
 }
 
-// clear takes the bar off the line.
+// fitParts joins parts until there is no room for the next one. The first and the last part are rather cut than left out.
+func fitParts(parts []string, room int) string {
+	text := ""
+	for i, part := range parts {
+		if part == "" {
+			continue
+		}
+		if text != "" {
+			part = ", " + part
+		}
+		left := room - textWidth(text)
+		switch {
+		case textWidth(part) <= left:
+			text += part
+		case text == "" || i == len(parts)-1 && left >= cutLeast:
+			return text + cutEnd(part, left)
+		default:
+			return text
+		}
+	}
+	return text
+}
+
+// cutLeast is the room from which a cut part says something.
+const cutLeast = 12
+
+// clear takes what is drawn off its line.
 func (d *display) clear() {
-	d.clearNarrow()
 	if d.length > 0 {
-		fmt.Fprintf(d.w, "\r%s\r", strings.Repeat(" ", barWidth+barMargin+d.length-1))
+		fmt.Fprintf(d.w, "\r%s\r", strings.Repeat(" ", min(d.length, d.room())))
 		d.length = 0
 	}
 }
@@ -188,24 +199,4 @@ func (m *meter) rate() float64 {
 	}
 	last := len(m.times) - 1
 	return float64(m.totals[last]-m.totals[0]) / m.times[last].Sub(m.times[0]).Seconds()
-}
-
-// formatTime prints a duration to the second: 48s, 2m05s, 1h02m.
-func formatTime(d time.Duration) string {
-	d = d.Round(time.Second)
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
-	}
-	return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
-}
-
-// plural prints a count with its noun: "1 epoch", "2 epochs".
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

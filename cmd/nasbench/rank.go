@@ -7,7 +7,6 @@ import (
 	"os"
 	"runtime"
 	"slices"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -279,8 +278,8 @@ func (r *ranking) run(ctx context.Context) error {
 		}
 		stores = append(stores, s)
 	}
-	r.display.line("rank: %s of space %s, data set %s (%d images to train, %d to compare), %s of each, %s kernels; study %s",
-		plural(len(r.genomes), "architecture"), r.space.Name(), r.datasetName, r.data.Train.Len(), r.data.Validation.Len(), plural(r.seeds, "training"), r.level, r.file.Path())
+	r.display.line("rank: %s of space %s, data set %s (%s images to train, %s to compare), %s of each, %s kernels; study %s",
+		plural(len(r.genomes), "architecture"), r.space.Name(), r.datasetName, formatWhole(r.data.Train.Len()), formatWhole(r.data.Validation.Len()), plural(r.seeds, "training"), r.level, r.file.Path())
 	list := make([]rankedArchitecture, len(r.genomes))
 	if err := r.inherit(ctx, list); err != nil {
 		return err
@@ -433,16 +432,15 @@ func (r *ranking) print(list []rankedArchitecture, s *rankSummary) error {
 		}
 		return 0
 	})
-	t := tabwriter.NewWriter(r.app.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "INHERITED\tALONE\tPARAMETERS\tFLOPS\tARCHITECTURE")
+	t := newTable(tableColumn{head: "INHERITED"}, tableColumn{head: "ALONE"}, tableColumn{head: "PARAMETERS", spare: 1}, tableColumn{head: "FLOPS", spare: 2}, architectureColumn())
 	for _, a := range order {
 		if a.Reason != "" {
-			fmt.Fprintf(t, "-\t-\t%s\t%s\t%s (left out: %s)\n", formatCount(a.Params), formatCount(a.FLOPs), a.Genome, a.Reason)
+			t.row("-", "-", formatCount(a.Params), formatCount(a.FLOPs), fmt.Sprintf("%s (left out: %s)", a.Genome, a.Reason))
 			continue
 		}
-		fmt.Fprintf(t, "%.4f\t%.4f\t%s\t%s\t%s\n", a.Inherited, a.mean(-1), formatCount(a.Params), formatCount(a.FLOPs), a.Genome)
+		t.row(fmt.Sprintf("%.4f", a.Inherited), fmt.Sprintf("%.4f", a.mean(-1)), formatCount(a.Params), formatCount(a.FLOPs), a.Genome)
 	}
-	if err := t.Flush(); err != nil {
+	if err := t.write(r.app.stdout, r.app.columns(r.app.stdout)); err != nil {
 		return err
 	}
 	fmt.Fprintf(r.app.stdout, "\nKendall's tau with the mean accuracy of %s alone, over %s:\n", plural(s.Seeds, "training"), plural(s.Architectures, "architecture"))

@@ -168,12 +168,12 @@ func (r *report) printJSON() error {
 func (r *report) printText(interrupted bool) error {
 	var b strings.Builder
 	c := count(r.outcome.Trials)
-	fmt.Fprintf(&b, "%s: %d complete, %d failed", plural(c.Trials, "trial"), c.Complete, c.Failed)
+	fmt.Fprintf(&b, "%s: %s complete, %s failed", plural(c.Trials, "trial"), formatWhole(c.Complete), formatWhole(c.Failed))
 	if c.Pruned > 0 {
-		fmt.Fprintf(&b, ", %d pruned", c.Pruned)
+		fmt.Fprintf(&b, ", %s pruned", formatWhole(c.Pruned))
 	}
 	if c.Reused > 0 {
-		fmt.Fprintf(&b, ", %d repeated", c.Reused)
+		fmt.Fprintf(&b, ", %s repeated", formatWhole(c.Reused))
 	}
 	why := map[study.Stop]string{
 		study.StopTrials: "all that were asked for", study.StopTime: "the time is up", study.StopExhausted: "nothing is left to try",
@@ -183,10 +183,10 @@ func (r *report) printText(interrupted bool) error {
 		why = "interrupted"
 	}
 	fmt.Fprintf(&b, " in %s; %s\n\n", formatTime(time.Since(r.start)), why)
-	if err := printBoard(&b, study.Leaderboard(r.outcome.Trials, r.top), boardColumns(r.settings(), r.outcome.Trials)); err != nil {
+	if err := printBoard(&b, study.Leaderboard(r.outcome.Trials, r.top), boardColumns(r.settings(), r.outcome.Trials), r.app.columns(r.app.stdout)); err != nil {
 		return err
 	}
-	if err := printFront(&b, r.front, r.aims(), len(r.outcome.Trials)); err != nil {
+	if err := printFront(&b, r.front, r.aims(), len(r.outcome.Trials), r.app.columns(r.app.stdout)); err != nil {
 		return err
 	}
 	if best := r.outcome.Best; best != nil {

@@ -111,7 +111,7 @@ func TestSearchPrintsLeaderboardBestAndCommands(t *testing.T) {
 	r := succeed(t, tiny("--study", study, "--top", "2")...)
 	for _, want := range []string{
 		"3 trials: 3 complete, 0 failed in ", "RANK  TRIAL  ACCURACY  PARAMS", "\n1     ", "\n2     ", "best architecture, of trial ",
-		`{"space":"chain","version":1,"layers":[`, "test accuracy 0.", "on 2000 images, after 1 epoch on all 200 training images",
+		`{"space":"chain","version":1,"layers":[`, "test accuracy 0.", "on 2,000 images, after 1 epoch on all 200 training images",
 		"train --arch '", "search --study " + study + " --final-epochs 1 --trials 6",
 	} {
 		if !strings.Contains(r.stdout, want) {

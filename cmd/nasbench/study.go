@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -215,8 +214,9 @@ func (a *app) studyList(files []string, json bool) error {
 		}
 		return errors.Join(failed...)
 	}
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "FILE\tNAME\tBEGUN\tSPACE\tSTRATEGY\tON\tTRIALS\tBEST")
+	w := newTable(tableColumn{head: "FILE", long: true, fromStart: true}, tableColumn{head: "NAME", long: true, spare: 1}, tableColumn{head: "BEGUN", spare: 5},
+		tableColumn{head: "SPACE", long: true, fromStart: true, spare: 4}, tableColumn{head: "STRATEGY", spare: 6}, tableColumn{head: "ON", long: true, fromStart: true, spare: 7},
+		tableColumn{head: "TRIALS", spare: 2}, tableColumn{head: "BEST", spare: 3})
 	for _, l := range list {
 		best := "none"
 		if l.Best != nil {
@@ -226,10 +226,9 @@ func (a *app) studyList(files []string, json bool) error {
 		if t := l.Settings["table"]; t != "" {
 			on = t
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", l.File, l.Name, l.Created.Local().Format("2006-01-02 15:04"),
-			l.Settings["space"], l.Settings["strategy"], on, l.Trials, best)
+		w.row(l.File, l.Name, l.Created.Local().Format("2006-01-02 15:04"), l.Settings["space"], l.Settings["strategy"], on, formatWhole(l.Trials), best)
 	}
-	if err := w.Flush(); err != nil {
+	if err := w.write(a.stdout, a.columns(a.stdout)); err != nil {
 		return err
 	}
 	return errors.Join(failed...)
@@ -260,20 +259,20 @@ func (a *app) studyShow(path string, flags studyFlags, top int) error {
 	}
 	var b strings.Builder
 	c := count(r.trials)
-	fmt.Fprintf(&b, "study %q in %s, begun %s: %s, %d complete, %d failed", r.Name, path, r.Created.Local().Format(time.DateTime), plural(c.Trials, "trial"), c.Complete, c.Failed)
+	fmt.Fprintf(&b, "study %q in %s, begun %s: %s, %s complete, %s failed", r.Name, path, r.Created.Local().Format(time.DateTime), plural(c.Trials, "trial"), formatWhole(c.Complete), formatWhole(c.Failed))
 	if c.Pruned > 0 {
-		fmt.Fprintf(&b, ", %d pruned", c.Pruned)
+		fmt.Fprintf(&b, ", %s pruned", formatWhole(c.Pruned))
 	}
 	b.WriteString("\n\n")
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	w := newTable(tableColumn{}, tableColumn{long: true, fromStart: true})
 	for _, name := range slices.Sorted(maps.Keys(r.Settings)) {
-		fmt.Fprintf(w, "%s\t%s\n", name, r.Settings[name])
+		w.row(name, r.Settings[name])
 	}
-	if err := w.Flush(); err != nil {
+	if err := w.write(&b, a.columns(a.stdout)); err != nil {
 		return err
 	}
 	b.WriteString("\n")
-	if err := printBoard(&b, board, boardColumns(r.Settings, r.trials)); err != nil {
+	if err := printBoard(&b, board, boardColumns(r.Settings, r.trials), a.columns(a.stdout)); err != nil {
 		return err
 	}
 	if len(board) > 0 {

@@ -146,7 +146,7 @@ func (r *tableResult) text(cost string) string {
 		fmt.Fprintf(&b, "%s %s; the best in the table has %s\n", r.Metric, significant(r.Seen), significant(r.BestSeen))
 	}
 	if r.Cost != nil {
-		fmt.Fprintf(&b, "%s of all evaluations %.6g\n", cost, *r.Cost)
+		fmt.Fprintf(&b, "%s of all evaluations %s\n", cost, formatDigits(*r.Cost, 6))
 	}
 	return b.String()
 }

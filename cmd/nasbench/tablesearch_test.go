@@ -20,7 +20,7 @@ func TestSearchInATable(t *testing.T) {
 	r := succeed(t, lookingUp(table, "--study", filepath.Join(dir, "a.db"), "--strategy", "grid", "--top", "2", "--workers", "1")...)
 	for _, want := range []string{
 		"30 trials: 30 complete, 0 failed in ", "RANK  TRIAL  SEEN    TRUTH    PARAMS", "\n1     20     6.0000  12.0000", "ARCHITECTURE\n",
-		"\ntruth 12.0000; the best of 6561 genomes in the table has 32.0000\nseen 6.0000; the best in the table has 16.0000\nhours of all evaluations 15\n",
+		"\ntruth 12.0000; the best of 6,561 genomes in the table has 32.0000\nseen 6.0000; the best in the table has 16.0000\nhours of all evaluations 15\n",
 	} {
 		if !strings.Contains(r.stdout, want) {
 			t.Errorf("no %q in\n%s", want, r.stdout)
@@ -29,7 +29,7 @@ func TestSearchInATable(t *testing.T) {
 	if strings.Contains(r.stdout, "EPOCHS") || strings.Contains(r.stdout, "test accuracy") || strings.Contains(r.stdout, "nasbench train") {
 		t.Errorf("something was trained:\n%s", r.stdout)
 	}
-	if !strings.Contains(r.stderr, "strategy grid, seen of "+table+" (6561 genomes), 30 trials in all") || !strings.Contains(r.stderr, "trial 0 (1 of 30): seen 0.0000, ") {
+	if !strings.Contains(r.stderr, "strategy grid, seen of "+table+" (6,561 genomes), 30 trials in all") || !strings.Contains(r.stderr, "trial 0 (1 of 30): seen 0.0000, ") {
 		t.Error(r.stderr)
 	}
 }

@@ -269,8 +269,8 @@ func (t *training) run(ctx context.Context, s space.Space) error {
 		return err
 	}
 	defer work.Close()
-	d.line("train: %s: %s parameters, %s FLOPs, %d images, %s, %s",
-		t.arch, formatCount(t.cost.Params), formatCount(t.cost.FLOPs), t.data.Train.Len(), plural(t.epochs, "epoch"), plural(t.usedThreads(), "thread"))
+	d.line("train: %s: %s parameters, %s FLOPs, %s, %s, %s",
+		t.arch, formatCount(t.cost.Params), formatCount(t.cost.FLOPs), plural(t.data.Train.Len(), "image"), plural(t.epochs, "epoch"), plural(t.usedThreads(), "thread"))
 	model, err := work.Run(ctx)
 	d.clear()
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {

@@ -23,7 +23,7 @@ type trainWatch struct {
 }
 
 func (w *trainWatch) step(s study.Step) {
-	if w.bar == nil {
+	if !w.live {
 		return
 	}
 	made := (s.Epoch-1)*s.Steps + s.Step
@@ -36,13 +36,11 @@ func (w *trainWatch) step(s study.Step) {
 	}
 	all := w.epochs * s.Steps
 	left := time.Duration(float64(time.Since(w.start)) / float64(made-w.first) * float64(all-made))
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: epoch %d/%d", w.what, s.Epoch, w.epochs)
+	parts := []string{fmt.Sprintf("%s: epoch %d/%d", w.what, s.Epoch, w.epochs), formatTime(left) + " left", fmt.Sprintf("loss %.4f", s.Loss)}
 	if r := w.rate.rate(); r > 0 {
-		fmt.Fprintf(&b, ", %.0f images/s", r)
+		parts = append(parts, formatFigure(r)+" images/s")
 	}
-	fmt.Fprintf(&b, ", loss %.4f, %s left", s.Loss, formatTime(left))
-	w.update(float64(made)/float64(all), b.String())
+	w.update(float64(made)/float64(all), parts...)
 }
 
 // trainReport prints what a training gives.
@@ -108,7 +106,7 @@ func (r *trainReport) end(test evaluator.TestResult) error {
 	if !r.json {
 		var b strings.Builder
 		if test.Images > 0 {
-			fmt.Fprintf(&b, "test accuracy %.4f, loss %.4f on %d images\n", test.Accuracy, test.Loss, test.Images)
+			fmt.Fprintf(&b, "test accuracy %.4f, loss %.4f on %s\n", test.Accuracy, test.Loss, plural(test.Images, "image"))
 		}
 		if r.out != "" {
 			fmt.Fprintf(&b, "model saved in %s\n", r.out)

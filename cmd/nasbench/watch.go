@@ -8,6 +8,9 @@ import (
 	"github.com/nasbench-go/nasbench/nas/study"
 )
 
+// bestSoFar marks the trial that is better than all before it.
+const bestSoFar = ", best so far"
+
 // watch turns the events of a search into progress.
 type watch struct {
 	*display
@@ -55,10 +58,10 @@ func (w *watch) observe(e study.Event) {
 		w.done++
 		better := e.Best != nil && e.Best.Index == e.Trial.Index
 		w.best = e.Best
-		w.line("%s", w.trialLine(*e.Trial, better))
+		w.short(w.trialLine(*e.Trial, better))
 	}
 	if w.due() {
-		w.update(w.share(), w.text(e))
+		w.update(w.share(), w.parts(e)...)
 	}
 }
 
@@ -82,7 +85,8 @@ func (w *watch) trialLine(t study.Trial, best bool) string {
 	case t.Metrics == nil:
 		fmt.Fprintf(&b, "%s: %s", t.State, t.Reason)
 	default:
-		fmt.Fprintf(&b, "%s %s, %s parameters, %s FLOPs", w.score, formatScore(t.Metrics.ValAccuracy, w.looked), formatCount(t.Metrics.Params), formatCount(t.Metrics.FLOPs))
+		fmt.Fprintf(&b, "%s %s%s, %s parameters, %s FLOPs", w.score, formatScore(t.Metrics.ValAccuracy, w.looked), map[bool]string{true: bestSoFar}[best],
+			formatCount(t.Metrics.Params), formatCount(t.Metrics.FLOPs))
 		if ms, ok := latencyOf(t); ok {
 			fmt.Fprintf(&b, ", latency %s", formatLatency(ms))
 		}
@@ -95,11 +99,8 @@ func (w *watch) trialLine(t study.Trial, best bool) string {
 	} else if !w.looked {
 		fmt.Fprintf(&b, ", %.1fs", t.Timing.Seconds)
 		if t.Timing.ImagesPerSecond > 0 {
-			fmt.Fprintf(&b, ", %.0f images/s", t.Timing.ImagesPerSecond)
+			fmt.Fprintf(&b, ", %s images/s", formatFigure(t.Timing.ImagesPerSecond))
 		}
-	}
-	if best {
-		b.WriteString(w.paint(", best so far"))
 	}
 	fmt.Fprintf(&b, ": %s", t.Genome)
 	return b.String()
@@ -133,27 +134,27 @@ func (w *watch) partOf(s study.Step) float64 {
 	return (float64(s.Epoch-1) + float64(s.Step)/float64(s.Steps)) / float64(w.epochs)
 }
 
-// text follows the bar: the trial of the event, its epoch, speed, the best accuracy, the time left.
-func (w *watch) text(e study.Event) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%d", w.done)
+// parts follow the bar, the most important first: how many trials are done, the best, the time left, the trial of the event and its epoch, the speed of all, the architecture.
+func (w *watch) parts(e study.Event) []string {
+	parts := []string{fmt.Sprintf("%s done", formatWhole(w.done))}
 	if w.trials > 0 {
-		fmt.Fprintf(&b, "/%d", w.trials)
-	}
-	fmt.Fprintf(&b, " done, trial %d", e.Index)
-	if s := w.running[e.Index]; s != nil && s.Epoch > 0 {
-		fmt.Fprintf(&b, " epoch %d/%d", s.Epoch, w.epochs)
-	}
-	if r := w.rate.rate(); r > 0 {
-		fmt.Fprintf(&b, ", %.0f images/s", r)
+		parts[0] = fmt.Sprintf("%s/%s done", formatWhole(w.done), formatWhole(w.trials))
 	}
 	if w.best != nil {
-		fmt.Fprintf(&b, ", best %s", formatScore(w.best.Metrics.ValAccuracy, w.looked))
+		parts = append(parts, "best "+formatScore(w.best.Metrics.ValAccuracy, w.looked))
 	}
 	if left, ok := w.left(); ok {
-		fmt.Fprintf(&b, ", %s left", formatTime(left))
+		parts = append(parts, formatTime(left)+" left")
 	}
-	return b.String()
+	trial := fmt.Sprintf("trial %d", e.Index)
+	if s := w.running[e.Index]; s != nil && s.Epoch > 0 {
+		trial += fmt.Sprintf(" epoch %d/%d", s.Epoch, w.epochs)
+	}
+	parts = append(parts, trial)
+	if r := w.rate.rate(); r > 0 {
+		parts = append(parts, formatFigure(r)+" images/s")
+	}
+	return append(parts, e.Genome)
 }
 
 // left estimates the time that is left.
@@ -187,8 +188,8 @@ func (s *session) announce(recorded int) {
 	if s.tabular() {
 		s.display.line("search: space %s, strategy %s, %s of %s (%s), %s", s.space.Name(), s.strategyName, s.metric, s.table, plural(s.known.Rows(), "genome"), budget)
 	} else {
-		s.display.line("search: space %s, strategy %s, data set %s (%d images to train, %d to compare), %s, %s of %s, %s kernels",
-			s.space.Name(), s.strategyName, s.datasetName, s.data.Train.Len(), s.data.Validation.Len(), budget, plural(s.workers, "worker"), plural(s.threads, "thread"), s.level)
+		s.display.line("search: space %s, strategy %s, data set %s (%s images to train, %s to compare), %s, %s of %s, %s kernels",
+			s.space.Name(), s.strategyName, s.datasetName, formatWhole(s.data.Train.Len()), formatWhole(s.data.Validation.Len()), budget, plural(s.workers, "worker"), plural(s.threads, "thread"), s.level)
 	}
 	switch {
 	case recorded > 0:
