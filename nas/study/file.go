@@ -17,28 +17,6 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// The identity of a study file, in the header of the database.
-const (
-	applicationID = 0x6e617362 // "nasb"
-	schemaVersion = 1
-)
-
-// schema is version 1. A record is the JSON of a Trial, so that SQLite's own JSON
-// functions can query it.
-const schema = `
-CREATE TABLE study (
-	id       INTEGER PRIMARY KEY,
-	name     TEXT NOT NULL UNIQUE,
-	created  TEXT NOT NULL,
-	settings TEXT NOT NULL
-) STRICT;
-CREATE TABLE trial (
-	study  INTEGER NOT NULL REFERENCES study(id),
-	number INTEGER NOT NULL,
-	record TEXT NOT NULL,
-	PRIMARY KEY (study, number)
-) STRICT, WITHOUT ROWID;`
-
 // busyMilliseconds is how long to wait for another program, a database browser say, that
 // holds SQLite's own lock.
 const busyMilliseconds = 5000
@@ -52,9 +30,10 @@ var ErrInUse = errors.New("in use by another process")
 // The database uses write-ahead logging with full synchronisation: a trial whose
 // Append has returned survives the death of the process and of the machine.
 type File struct {
-	path string
-	lock *flock.Flock
-	db   *sql.DB
+	path    string
+	lock    *flock.Flock // nil if the file was opened for reading alone
+	db      *sql.DB
+	version int // of the schema; 0 for an empty database
 }
 
 // FileOptions says how [OpenFile] treats a path.
@@ -156,7 +135,7 @@ func (f *File) open(path string) error {
 	if !strings.HasPrefix(slash, "/") {
 		slash = "/" + slash // a Windows drive
 	}
-	name := url.URL{Scheme: "file", Path: slash}
+	name := url.URL{Scheme: "file", Path: slash, RawQuery: "_txlock=immediate"} // see File.view for transactions that read
 	db, err := sql.Open("sqlite", name.String())
 	if err != nil {
 		return fmt.Errorf("cannot be opened: %w", err)
@@ -172,6 +151,9 @@ func (f *File) open(path string) error {
 	}
 	if _, err := db.Exec("PRAGMA journal_mode=WAL"); err != nil {
 		return because("cannot be written", err)
+	}
+	if f.version == 0 {
+		return f.create()
 	}
 	// Find out now, not after the first trial, whether the file can be written.
 	if _, err := db.Exec("BEGIN IMMEDIATE; ROLLBACK"); err != nil {
@@ -192,56 +174,6 @@ func because(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// identify makes an empty database a study file and refuses one that is not.
-func (f *File) identify() error {
-	var id, version int64
-	var tables int
-	if err := f.db.QueryRow("PRAGMA application_id").Scan(&id); err != nil {
-		return because("cannot be read", err)
-	}
-	if err := f.db.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
-		return because("cannot be read", err)
-	}
-	if err := f.db.QueryRow("SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
-		return because("cannot be read", err)
-	}
-	switch {
-	case id == 0 && version == 0 && tables == 0:
-		return f.create()
-	case id != applicationID:
-		return errors.New("is not a study file (an SQLite database of another program)")
-	case version > schemaVersion:
-		return fmt.Errorf("was written by a newer version of nasbench (file format %d; this version knows %d)", version, schemaVersion)
-	case version < 1:
-		return fmt.Errorf("is damaged: file format %d", version)
-	}
-	var verdict string
-	if err := f.db.QueryRow("PRAGMA quick_check(1)").Scan(&verdict); err != nil {
-		return because("cannot be read", err)
-	}
-	if verdict != "ok" {
-		return fmt.Errorf("is damaged: %s", verdict)
-	}
-	return nil
-}
-
-// create writes schema and identity in one transaction: a process that dies in
-// it leaves an empty database.
-func (f *File) create() error {
-	tx, err := f.db.Begin()
-	if err != nil {
-		return fmt.Errorf("cannot be made: %w", err)
-	}
-	defer tx.Rollback()
-	if _, err := tx.Exec(fmt.Sprintf("%s PRAGMA application_id=%d; PRAGMA user_version=%d", schema, applicationID, schemaVersion)); err != nil {
-		return fmt.Errorf("cannot be made: %w", err)
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("cannot be made: %w", err)
-	}
-	return nil
-}
-
 // Path returns the path that the file was opened with.
 func (f *File) Path() string { return f.path }
 
@@ -252,8 +184,10 @@ func (f *File) Close() error {
 	if f.db != nil {
 		err = f.db.Close()
 	}
-	if e := f.lock.Unlock(); err == nil {
-		err = e
+	if f.lock != nil {
+		if e := f.lock.Unlock(); err == nil {
+			err = e
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("study %s cannot be closed: %w", f.path, err)

@@ -3,7 +3,6 @@ package study
 import (
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -39,35 +38,30 @@ func (f *File) Find(name string) (info Info, ok bool, err error) {
 // Amend changes settings on record of a study, adds those that it does not have, and removes those that are now "". It is meant for settings that do not
 // change the results: where the same data lies now, or a digest that was not recorded when the study was begun.
 func (f *File) Amend(name string, changes Settings) error {
-	tx, err := f.db.Begin()
+	err := f.change(func(tx *sql.Tx) error {
+		row, err := f.want(tx, name)
+		if err != nil {
+			return err
+		}
+		info, err := f.info(row)
+		if err != nil {
+			return err
+		}
+		settings := info.Settings
+		if settings == nil {
+			settings = Settings{}
+		}
+		maps.Copy(settings, changes)
+		maps.DeleteFunc(settings, func(name, value string) bool { _, changed := changes[name]; return changed && value == "" })
+		text, err := json.Marshal(settings)
+		if err != nil {
+			return err
+		}
+		row.settings = string(text)
+		return row.update(tx)
+	})
 	if err != nil {
-		return f.unreadable(err)
-	}
-	defer tx.Rollback()
-	var id int64
-	var recorded string
-	err = tx.QueryRow("SELECT id, settings FROM study WHERE name = ?", name).Scan(&id, &recorded)
-	if errors.Is(err, sql.ErrNoRows) {
-		return fmt.Errorf("study %s: there is no study %q", f.path, name)
-	}
-	if err != nil {
-		return f.unreadable(err)
-	}
-	settings := Settings{}
-	if err := json.Unmarshal([]byte(recorded), &settings); err != nil {
-		return fmt.Errorf("study %s is damaged: settings of study %q: %w", f.path, name, err)
-	}
-	maps.Copy(settings, changes)
-	maps.DeleteFunc(settings, func(name, value string) bool { _, changed := changes[name]; return changed && value == "" })
-	text, err := json.Marshal(settings)
-	if err != nil {
-		return fmt.Errorf("study %s: settings: %w", f.path, err)
-	}
-	if _, err := tx.Exec("UPDATE study SET settings = ? WHERE id = ?", string(text), id); err != nil {
-		return fmt.Errorf("study %s: %q cannot be recorded: %w", f.path, name, err)
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("study %s: %q cannot be recorded: %w", f.path, name, err)
+		return f.unwritable(fmt.Sprintf("settings of study %q", name), err)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package study
 
 import (
+	"bytes"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -16,40 +17,52 @@ type Info struct {
 	Settings Settings  `json:"settings"`
 }
 
+// info makes sense of a row.
+func (f *File) info(s *studyRow) (info Info, err error) {
+	info = Info{Name: s.name}
+	if info.Created, err = time.Parse(time.RFC3339, s.created); err != nil {
+		return info, f.damaged("study %q: %w", s.name, err)
+	}
+	if err := json.Unmarshal([]byte(s.settings), &info.Settings); err != nil {
+		return info, f.damaged("settings of study %q: %w", s.name, err)
+	}
+	return info, nil
+}
+
 // Studies describes the studies of the file in order of creation.
 func (f *File) Studies() ([]Info, error) {
-	rows, err := f.db.Query("SELECT name, created, settings, (SELECT count(*) FROM trial WHERE study = id) FROM study ORDER BY id")
-	if err != nil {
-		return nil, f.unreadable(err)
-	}
-	defer rows.Close()
 	var infos []Info
-	for rows.Next() {
-		var info Info
-		var made, settings string
-		if err := rows.Scan(&info.Name, &made, &settings, &info.Trials); err != nil {
-			return nil, f.unreadable(err)
+	err := f.view(func(tx *sql.Tx) error {
+		rows, err := f.studyRows(tx)
+		if err != nil {
+			return err
 		}
-		if info.Created, err = time.Parse(time.RFC3339, made); err != nil {
-			return nil, fmt.Errorf("study %s is damaged: study %q: %w", f.path, info.Name, err)
+		for i := range rows {
+			if err := f.complete(tx, &rows[i]); err != nil {
+				return err
+			}
+			info, err := f.info(&rows[i])
+			if err != nil {
+				return err
+			}
+			if err := tx.QueryRow("SELECT count(*) FROM trial WHERE study = ?", rows[i].id).Scan(&info.Trials); err != nil {
+				return f.unreadable(err)
+			}
+			infos = append(infos, info)
 		}
-		if err := json.Unmarshal([]byte(settings), &info.Settings); err != nil {
-			return nil, fmt.Errorf("study %s is damaged: settings of study %q: %w", f.path, info.Name, err)
-		}
-		infos = append(infos, info)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, f.unreadable(err)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return infos, nil
 }
 
 // Study returns the record of the study of this name, made with these settings if there is
-// none yet. It returns a *[SettingsError] if the study was made with others.
-func (f *File) Study(name string, settings Settings) (Store, error) {
-	if name == "" {
-		return nil, fmt.Errorf("study %s: a study needs a name", f.path)
-	}
+// none yet; a new name must be one that [CheckName] accepts. It returns a *[SettingsError] if the study was made with others.
+//
+// A file that the first version of the program made is brought to the present form by it, as a whole or not at all.
+func (f *File) Study(name string, settings Settings) (*Record, error) {
 	if settings == nil {
 		settings = Settings{}
 	}
@@ -57,77 +70,154 @@ func (f *File) Study(name string, settings Settings) (Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("study %s: settings: %w", f.path, err)
 	}
-	s := &stored{file: f, name: name}
-	var recorded string
-	err = f.db.QueryRow("SELECT id, settings FROM study WHERE name = ?", name).Scan(&s.id, &recorded)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = f.db.QueryRow("INSERT INTO study (name, created, settings) VALUES (?, ?, ?) RETURNING id",
-			name, time.Now().UTC().Format(created), string(text)).Scan(&s.id)
-		if err != nil {
-			return nil, fmt.Errorf("study %s: %q cannot be recorded: %w", f.path, name, err)
+	var row *studyRow
+	err = f.view(func(tx *sql.Tx) error {
+		row, err = f.find(tx, name)
+		if row == nil || err != nil {
+			return err
 		}
-		return s, nil
-	}
+		info, err := f.info(row)
+		if err != nil {
+			return err
+		}
+		if d := info.Settings.Compare(settings); d != nil {
+			return fmt.Errorf("%s: %w", f.path, &SettingsError{Study: name, Differences: d})
+		}
+		return nil
+	})
 	if err != nil {
-		return nil, f.unreadable(err)
+		return nil, err
 	}
-	var old Settings
-	if err := json.Unmarshal([]byte(recorded), &old); err != nil {
-		return nil, fmt.Errorf("study %s is damaged: settings of study %q: %w", f.path, name, err)
+	if row != nil && (f.version == schemaVersion || f.lock == nil) {
+		return &Record{file: f, name: name}, nil
 	}
-	if d := old.Compare(settings); d != nil {
-		return nil, fmt.Errorf("%s: %w", f.path, &SettingsError{Study: name, Differences: d})
+	if row == nil {
+		if err := CheckName(name); err != nil {
+			return nil, fmt.Errorf("study %s: %w", f.path, err)
+		}
 	}
-	return s, nil
+	err = f.change(func(tx *sql.Tx) error {
+		if row != nil {
+			return nil // there is only the file to migrate
+		}
+		s := studyRow{name: name, created: time.Now().UTC().Format(created), settings: string(text)}
+		return s.insert(tx)
+	})
+	if err != nil {
+		return nil, f.unwritable(fmt.Sprintf("study %q", name), err)
+	}
+	return &Record{file: f, name: name}, nil
 }
 
-// stored is the record of one study of a file.
-type stored struct {
+// Record is the record of one study of a file.
+type Record struct {
 	file *File
 	name string
-	id   int64
 }
 
-func (s *stored) Append(t Trial) error {
+var _ Store = (*Record)(nil)
+
+// Name returns the name of the study.
+func (r *Record) Name() string { return r.name }
+
+// append records one row of table trial or final, which counts as an entry of the study.
+func (r *Record) append(table string, n numbered) error {
+	return r.file.change(func(tx *sql.Tx) error {
+		row, err := r.file.want(tx, r.name)
+		if err != nil {
+			return err
+		}
+		if err := row.insertRecord(tx, table, n); err != nil {
+			return err
+		}
+		row.entries++
+		return row.update(tx)
+	})
+}
+
+// Append records one trial.
+func (r *Record) Append(t Trial) error {
 	record, err := json.Marshal(t)
-	if err != nil {
-		return fmt.Errorf("study %s: trial %d cannot be recorded: %w", s.file.path, t.Index, err)
+	if err == nil {
+		err = t.check()
 	}
-	if _, err := s.file.db.Exec(
-		"INSERT INTO trial (study, number, record) VALUES (?, ?, ?)", s.id, t.Index, string(record)); err != nil {
-		return fmt.Errorf("study %s: trial %d cannot be recorded: %w", s.file.path, t.Index, err)
+	if err == nil {
+		err = r.append(tableTrial, numbered{int64(t.Index), string(record)})
+	}
+	if err != nil {
+		return r.file.unwritable(fmt.Sprintf("trial %d", t.Index), err)
 	}
 	return nil
 }
 
-func (s *stored) Trials() ([]Trial, error) {
-	rows, err := s.file.db.Query("SELECT number, record FROM trial WHERE study = ? ORDER BY number", s.id)
+// Trials returns the recorded trials in order of index.
+func (r *Record) Trials() ([]Trial, error) { return r.file.Trials(r.name) }
+
+// Trials returns the recorded trials of the study of this name in order of index. There are gaps where a search was ended while several trials ran.
+func (f *File) Trials(name string) (trials []Trial, err error) {
+	err = f.view(func(tx *sql.Tx) error {
+		row, err := f.want(tx, name)
+		if err != nil {
+			return err
+		}
+		if err := f.complete(tx, row); err != nil {
+			return err
+		}
+		records, err := f.records(tx, row, tableTrial)
+		if err != nil {
+			return err
+		}
+		trials, err = f.parseTrials(row, records)
+		return err
+	})
 	if err != nil {
-		return nil, s.file.unreadable(err)
-	}
-	defer rows.Close()
-	var trials []Trial
-	for rows.Next() {
-		var number int
-		var record string
-		if err := rows.Scan(&number, &record); err != nil {
-			return nil, s.file.unreadable(err)
-		}
-		var t Trial
-		if err := json.Unmarshal([]byte(record), &t); err != nil {
-			return nil, fmt.Errorf("study %s is damaged: trial %d of %q: %w", s.file.path, number, s.name, err)
-		}
-		if t.Index != number {
-			return nil, fmt.Errorf("study %s is damaged: the record of trial %d of %q says trial %d", s.file.path, number, s.name, t.Index)
-		}
-		trials = append(trials, t)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, s.file.unreadable(err)
+		return nil, err
 	}
 	return trials, nil
 }
 
-func (f *File) unreadable(err error) error {
-	return fmt.Errorf("study %s %w", f.path, because("cannot be read", err))
+// parseTrials makes trials of records, and refuses what no trial can be.
+func (f *File) parseTrials(s *studyRow, records []numbered) ([]Trial, error) {
+	var trials []Trial
+	info, err := f.info(s)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range records {
+		var typed struct {
+			Type string `json:"type"`
+			Trial
+		}
+		if err := f.parse(r.record, &typed); err != nil {
+			return nil, f.damaged("trial %d of %q: %w", r.number, s.name, err)
+		}
+		t := typed.Trial
+		if int64(t.Index) != r.number {
+			return nil, f.damaged("the record of trial %d of %q says trial %d", r.number, s.name, t.Index)
+		}
+		err := t.check()
+		if err == nil && info.Settings["dataset"] != "" {
+			err = t.checkAccuracy() // what a table or a user's own evaluator calls accuracy may be anything
+		}
+		if err != nil {
+			return nil, f.damaged("trial %d of %q: %w", r.number, s.name, err)
+		}
+		trials = append(trials, t)
+	}
+	return trials, nil
+}
+
+// parse reads a record. Where there is no checksum, a name that no version wrote shows damage.
+func (f *File) parse(record string, to any) error {
+	d := json.NewDecoder(bytes.NewReader([]byte(record)))
+	if f.version < 2 {
+		d.DisallowUnknownFields()
+	}
+	if err := d.Decode(to); err != nil {
+		return err
+	}
+	if d.More() {
+		return errors.New("there is more than one value")
+	}
+	return nil
 }

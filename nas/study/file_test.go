@@ -22,7 +22,7 @@ func mustOpen(t *testing.T, path string) *File {
 	return f
 }
 
-func mustStudy(t *testing.T, f *File, name string, s Settings) Store {
+func mustStudy(t *testing.T, f *File, name string, s Settings) *Record {
 	t.Helper()
 	store, err := f.Study(name, s)
 	if err != nil {
@@ -170,9 +170,9 @@ func TestWhatIsNoStudyFileIsRefusedAndLeftAlone(t *testing.T) {
 		{"short", "is not a study file (not an SQLite database)", func(p string) { os.WriteFile(p, []byte("hi"), 0o666) }},
 		{"folder", "is a folder", func(p string) { os.Mkdir(p, 0o777) }},
 		{"foreign", "another program", func(p string) { database(t, p, "CREATE TABLE songs (name TEXT)") }},
-		{"newer", "written by a newer version of nasbench (file format 2; this version knows 1)", func(p string) {
+		{"newer", "written by a newer version of nasbench (file format 3; this version knows 2)", func(p string) {
 			f := mustOpen(t, p)
-			f.db.Exec("PRAGMA user_version=2")
+			f.db.Exec("PRAGMA user_version=3")
 			f.Close()
 		}},
 		{"older", "is damaged: file format 0", func(p string) {
@@ -228,14 +228,42 @@ func TestDamageIsFound(t *testing.T) {
 	}
 }
 
-func TestDamagedRecordsAreFound(t *testing.T) {
+// A record that no trial can have is refused even where its checksum is right.
+func TestRecordsThatNoTrialCanHaveAreRefused(t *testing.T) {
 	f := mustOpen(t, filepath.Join(t.TempDir(), "s.db"))
-	for name, record := range map[string]string{"cut": `{"index":0`, "wrong index": `{"index":7}`} {
-		store := mustStudy(t, f, name, nil)
-		if _, err := f.db.Exec("INSERT INTO trial VALUES (?, 0, ?)", store.(*stored).id, record); err != nil {
+	const good = `{"type":"trial","index":0,"genome":"p0","architecture":null,"key":"0","state":"complete","seed":"7","metrics":{"val_accuracy":0.5,"epochs":1},"curve":[],"timing":{"seconds":1}}`
+	change := func(old, new string) string {
+		if !strings.Contains(good, old) {
+			t.Fatalf("no %s", old)
+		}
+		return strings.Replace(good, old, new, 1)
+	}
+	for name, record := range map[string]string{
+		"cut":               `{"index":0`,
+		"wrong index":       change(`"index":0`, `"index":7`),
+		"two values":        good + good,
+		"accuracy above 1":  change(`0.5`, `5.0`),
+		"negative accuracy": change(`0.5`, `-0.5`),
+		"unknown state":     change(`complete`, `foo`),
+		"stopped":           change(`complete`, `stopped`),
+		"failed, metrics":   change(`complete`, `failed`),
+		"no metrics":        change(`{"val_accuracy":0.5,"epochs":1}`, `null`),
+		"negative time":     change(`"seconds":1`, `"seconds":-1`),
+		"negative epochs":   change(`"epochs":1`, `"epochs":-1`),
+		"not UTF-8":         change(`"p0"`, "\"p\xff\""),
+		"of a later trial":  change(`"seed"`, `"reused_from":3,"seed"`),
+		"bad curve":         change(`[]`, `[{"epoch":1,"val_accuracy":2}]`),
+		"":                  good,
+	} {
+		if name == "" {
+			name = "good"
+		}
+		store := mustStudy(t, f, name, Settings{"dataset": "digits"})
+		if err := store.append(tableTrial, numbered{0, record}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := store.Trials(); err == nil || !strings.Contains(err.Error(), "is damaged") {
+		_, err := store.Trials()
+		if name == "good" && err != nil || name != "good" && (err == nil || !strings.Contains(err.Error(), "is damaged") || !strings.Contains(err.Error(), "trial 0")) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"unicode/utf8"
 )
 
 // State says how a trial ended.
@@ -91,8 +92,16 @@ func (p Point) check() error {
 	)
 }
 
-// check returns an error that names the first value that is not finite.
+// check returns an error that names the first value that is not finite, or a count that is negative.
 func (m Metrics) check() error {
+	for _, c := range []struct {
+		name  string
+		value int64
+	}{{"params", m.Params}, {"flops", m.FLOPs}, {"macs", m.MACs}, {"activation_bytes", m.ActivationBytes}, {"epochs", int64(m.Epochs)}} {
+		if c.value < 0 {
+			return fmt.Errorf("%s is %d", c.name, c.value)
+		}
+	}
 	if err := finite(
 		named{"val_accuracy", m.ValAccuracy},
 		named{"val_loss", m.ValLoss},
@@ -103,6 +112,55 @@ func (m Metrics) check() error {
 	for _, name := range slices.Sorted(maps.Keys(m.Other)) {
 		if err := finite(named{name, m.Other[name]}); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// check returns an error that names the first thing that no trial can be.
+func (t *Trial) check() error {
+	texts := []string{t.Genome, t.Key, t.Reason}
+	if i := slices.IndexFunc(texts, func(s string) bool { return !utf8.ValidString(s) }); i >= 0 {
+		return fmt.Errorf("%q is not UTF-8", texts[i])
+	}
+	switch {
+	case t.Index < 0:
+		return fmt.Errorf("the index is %d", t.Index)
+	case t.State != Complete && t.State != Failed && t.State != Pruned:
+		return fmt.Errorf("the state is %q", t.State)
+	case (t.State == Failed) != (t.Metrics == nil):
+		return fmt.Errorf("the state is %q, and there are metrics: %t", t.State, t.Metrics != nil)
+	case t.ReusedFrom != nil && (*t.ReusedFrom < 0 || *t.ReusedFrom >= t.Index):
+		return fmt.Errorf("it is a repetition of trial %d", *t.ReusedFrom)
+	case !(t.Timing.Seconds >= 0) || !(t.Timing.ImagesPerSecond >= 0):
+		return fmt.Errorf("it took %g seconds, with %g images per second", t.Timing.Seconds, t.Timing.ImagesPerSecond)
+	}
+	for _, p := range t.Curve {
+		if err := p.check(); err != nil {
+			return fmt.Errorf("epoch %d: %w", p.Epoch, err)
+		}
+		if p.Epoch < 0 {
+			return fmt.Errorf("the curve has an epoch %d", p.Epoch)
+		}
+	}
+	if t.Metrics == nil {
+		return nil
+	}
+	return t.Metrics.check()
+}
+
+// checkAccuracy returns an error unless accuracies are fractions of images.
+func (t *Trial) checkAccuracy() error {
+	all := make([]float64, 0, 1+len(t.Curve))
+	if t.Metrics != nil {
+		all = append(all, t.Metrics.ValAccuracy)
+	}
+	for _, p := range t.Curve {
+		all = append(all, p.ValAccuracy)
+	}
+	for _, v := range all {
+		if !(0 <= v && v <= 1) {
+			return fmt.Errorf("val_accuracy is %g, want a fraction from 0 to 1", v)
 		}
 	}
 	return nil
