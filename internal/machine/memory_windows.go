@@ -1,4 +1,4 @@
-package main
+package machine
 
 import (
 	"unsafe"
@@ -13,8 +13,8 @@ type memoryStatus struct {
 	totalVirtual, availVirtual, availExtendedVirtual uint64
 }
 
-// totalMemory returns the memory of the machine in bytes, or 0 if it is not known.
-func totalMemory() int64 {
+// physical returns the memory of the machine in bytes, or 0 if it is not known.
+func physical() int64 {
 	proc := windows.NewLazySystemDLL("kernel32.dll").NewProc("GlobalMemoryStatusEx")
 	var s memoryStatus
 	s.length = uint32(unsafe.Sizeof(s))

@@ -1,0 +1,22 @@
+// Package machine says how much memory there is for whoever plans some.
+package machine
+
+import "sync"
+
+// Memory returns the bytes of memory that this process may have: those of the machine, or fewer where its control group or its limit of address
+// space has less. 0 means that it is not known. It is found out once.
+func Memory() int64 { return memory() }
+
+var memory = sync.OnceValue(find)
+
+// Plannable returns the bytes that plans may take together where nobody says how many: four fifths of [Memory]. The rest is for the program itself, images and
+// the system. 0 means that it is not known.
+func Plannable() int64 { return Memory() / 5 * 4 }
+
+// least returns the smaller of two sizes of which 0 is not known.
+func least(a, b int64) int64 {
+	if a == 0 || b == 0 {
+		return max(a, b)
+	}
+	return min(a, b)
+}
