@@ -122,8 +122,50 @@ func TestProgramsThatTakeTurnsInOneMemory(t *testing.T) {
 			}
 		}
 	}
-	v := NewGraph().Variable("v", tensor.New(3))
-	if _, err := Compile(Options{Outputs: []*Node{ReLU(v)}, Memory: &memory, Frozen: true}); err == nil {
-		t.Error("a frozen program shares memory")
+}
+
+// What a frozen program computes once is spoilt by others in the same memory, and Refresh brings it back.
+func TestFrozenProgramsShareMemoryIfTheyAreRefreshed(t *testing.T) {
+	g := NewGraph()
+	rng := stream.New(1, "frozen")
+	input := func(f *tensor.Tensor) *tensor.Tensor { fill(f.Data(), CaseInput{}, rng); return f }
+	x := g.Input("x", 4, 8, 8, 16)
+	w := g.Variable("w", input(tensor.New(3, 3, 16, 16)))
+	ones := input(tensor.New(16))
+	variance := tensor.New(16)
+	for i := range variance.Data() {
+		variance.Data()[i] = 0.5 + rng.Float32()
 	}
+	norm := BatchNorm(Conv2D(x, w, ConvOptions{Padding: Both(1)}), g.Variable("gamma", ones), g.Variable("beta", ones), g.Variable("mean", ones), g.Variable("variance", variance), BatchNormOptions{})
+	y := ReLU(norm)
+	var memory Memory
+	frozen := compileWith(t, Options{Outputs: []*Node{y}, Memory: &memory, Frozen: true})
+	alone := compileWith(t, Options{Outputs: []*Node{y}, Frozen: true})
+	h := NewGraph()
+	z := h.Input("z", 4096)
+	other := compileWith(t, Options{Outputs: []*Node{ReLU(z)}, Memory: &memory})
+	images := input(tensor.New(4, 8, 8, 16)).Data()
+	copy(frozen.Tensor(x).Data(), images)
+	copy(alone.Tensor(x).Data(), images)
+	for step := range uint64(3) {
+		input(other.Tensor(z))
+		other.Run(step)
+		frozen.Refresh()
+		for range 2 {
+			frozen.Run(step)
+			alone.Run(step)
+			if !slices.Equal(frozen.Tensor(y).Data(), alone.Tensor(y).Data()) {
+				t.Fatalf("step %d: the values differ", step)
+			}
+		}
+	}
+}
+
+func compileWith(t *testing.T, o Options) *Program {
+	t.Helper()
+	p, err := Compile(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }

@@ -29,24 +29,18 @@ type Options struct {
 	Frozen bool
 
 	// Memory, if set, holds the values of the program, together with those of other programs that never run at the same time. A frozen
-	// program cannot share any.
+	// program needs a call of [Program.Refresh] after any other of them has run.
 	Memory *Memory
 
-	// MaxBytes bounds the planned memory, inputs included; 0 means no bound. What would need more computes some cheap values of the forward pass again in
-	// the backward pass, which changes no bit of the results; that is left out if Unfused is set.
+	// MaxBytes bounds the planned memory, inputs and the scratch memory of all threads included; 0 means four fifths of the memory that the process may have. What
+	// would need more computes some cheap values of the forward pass again in the backward pass, which changes no bit of the results; that is left out if
+	// Unfused is set.
 	MaxBytes int64
 
 	rules   *groupRules       // nil takes the usual ones
 	waves   *waveRules        // nil takes the usual ones
 	fusions []func(*rewriter) // nil takes all
 	copies  bool              // concatenations and slices copy everything; see piece
-}
-
-// MemoryError says that a program's plan needs more memory than allowed. None of it was allocated.
-type MemoryError struct{ Need, Limit int64 } // bytes
-
-func (e *MemoryError) Error() string {
-	return fmt.Sprintf("autograd: the program needs %.1f MB of memory, more than the %.1f MB allowed", float64(e.Need)/1e6, float64(e.Limit)/1e6)
 }
 
 // Program is a compiled graph: a fixed list of steps over one arena, in waves (wave.go). It is not safe for concurrent use;
@@ -67,6 +61,7 @@ type Program struct {
 	arena    []float32
 	timing   *timing // of RunTimed
 	kept     int     // floats outside of the arena
+	shares   bool    // arena and scratch memory lie in a Memory
 	keeps    map[*Node][][]float32
 
 	// Of frozen programs: the values that follow from variables and constants alone, the steps that compute them, and whether they have run.
@@ -90,6 +85,23 @@ type step struct {
 // Compile plans memory for everything that the outputs need and chooses the routines. It returns an error if
 // there are no outputs, if they belong to different graphs, if the CPU level cannot be had, or a [*MemoryError].
 func Compile(o Options) (*Program, error) {
+	p, err := build(o, 0)
+	if scratch, ok := errors.AsType[*scratchError](err); ok {
+		// How much that is comes out last, and hardly depends on the rest of the plan, which now gets what is left.
+		p, err = build(o, scratch.bytes)
+	}
+	return p, err
+}
+
+// scratchError says that the scratch memory of all threads, so many bytes, does not fit beside a plan that knew nothing of it.
+type scratchError struct{ bytes int64 }
+
+func (e *scratchError) Error() string {
+	return fmt.Sprintf("autograd: %d bytes of scratch memory", e.bytes)
+}
+
+// build is Compile for a limit of which some bytes are set aside for scratch memory.
+func build(o Options, aside int64) (*Program, error) {
 	if len(o.Outputs) == 0 {
 		return nil, errors.New("autograd: compile: no outputs")
 	}
@@ -107,9 +119,6 @@ func Compile(o Options) (*Program, error) {
 			return nil, err
 		}
 		o.Table = t
-	}
-	if o.Memory != nil && o.Frozen {
-		return nil, errors.New("autograd: compile: a frozen program keeps values between runs and needs memory of its own")
 	}
 	schedule, outputs := needed(o.Outputs), o.Outputs
 	var replaced map[*Node]*Node
@@ -139,10 +148,15 @@ func Compile(o Options) (*Program, error) {
 			return nil, err
 		}
 	}
+	limit := planLimit(o.MaxBytes)
+	if err := fits(schedule, limit); err != nil {
+		return nil, err
+	}
+	room := max(limit-aside, 1)
 	plain := newLayout(schedule, outputs, ids, frozen, &rules, o.Table, o.copies || o.Unfused)
-	l := plain.sideBySide(&waves, o.MaxBytes)
-	if o.MaxBytes > 0 && l.need() > o.MaxBytes && !o.Unfused {
-		if m := plain.fit(o.MaxBytes).sideBySide(&waves, o.MaxBytes); m.need() < l.need() {
+	l := plain.sideBySide(&waves, room)
+	if l.need() > room && !o.Unfused {
+		if m := plain.fit(room).sideBySide(&waves, room); m.need() < l.need() {
 			l = m
 		}
 		if replaced == nil {
@@ -155,8 +169,8 @@ func Compile(o Options) (*Program, error) {
 		}
 		maps.Copy(replaced, l.replaced)
 	}
-	if need := l.need(); o.MaxBytes > 0 && need > o.MaxBytes {
-		return nil, &MemoryError{need, o.MaxBytes}
+	if need := l.need(); need > room {
+		return nil, &MemoryError{Need: need + aside, Limit: limit}
 	}
 	schedule = l.order
 	p := &Program{
@@ -164,10 +178,11 @@ func Compile(o Options) (*Program, error) {
 		tensors:  make(map[*Node]*tensor.Tensor, len(schedule)),
 		schedule: schedule,
 		plan:     l.plan,
+		shares:   o.Memory != nil,
 		frozen:   frozen,
 		keeps:    map[*Node][][]float32{},
 	}
-	arena := o.Memory.take(0, p.plan.total)
+	arena := o.Memory.take(0, p.plan.total, limit)
 	p.arena = arena
 	for _, n := range schedule {
 		if err := p.bind(n, arena); err != nil {
@@ -204,8 +219,14 @@ func Compile(o Options) (*Program, error) {
 	}
 	scratch := e.scratch
 	p.scratch = make([][]float32, o.Threads.Count())
+	if need := l.need() + 4*int64(scratch)*int64(len(p.scratch)); need > limit {
+		if aside == 0 {
+			return nil, &scratchError{need - l.need()}
+		}
+		return nil, &MemoryError{Need: need, Limit: limit}
+	}
 	for i := range p.scratch {
-		p.scratch[i] = o.Memory.take(i+1, scratch)
+		p.scratch[i] = o.Memory.take(i+1, scratch, limit)
 	}
 	p.makeWaves(&waves)
 	p.task = func(part, worker int) { p.current.run(part, p.scratch[worker]) }
@@ -372,6 +393,24 @@ func (p *Program) Tensor(n *Node) *tensor.Tensor { return p.tensors[n] }
 
 // ArenaBytes returns the planned memory of all values that live only within a run, and of what is kept between runs besides variables and inputs.
 func (p *Program) ArenaBytes() int64 { return 4 * int64(p.plan.total+p.kept) }
+
+// OwnBytes returns all memory that belongs to the program alone, inputs included: not what lies in [Options] Memory.
+func (p *Program) OwnBytes() int64 {
+	n := 4*int64(p.kept) + inputBytes(p.schedule)
+	if !p.shares {
+		n += 4*int64(p.plan.total) + p.ScratchBytes()
+	}
+	return n
+}
+
+// ScratchBytes returns the scratch memory of all threads.
+func (p *Program) ScratchBytes() int64 {
+	n := int64(0)
+	for _, s := range p.scratch {
+		n += 4 * int64(len(s))
+	}
+	return n
+}
 
 // RunBytes returns the part of [Program.ArenaBytes] that holds values of one run: not what a frozen program computes once.
 func (p *Program) RunBytes() int64 { return 4 * int64(p.plan.total-p.plan.fixed) }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/nasbench-go/nasbench/internal/stream"
+	"github.com/nasbench-go/nasbench/kernels"
 	"github.com/nasbench-go/nasbench/tensor"
 )
 
@@ -288,6 +289,42 @@ func TestPlansBeyondTheMemoryLimitAreRefusedBeforeTheyAreMade(t *testing.T) {
 	y := g.Input("y", 16)
 	if _, err := Compile(Options{Outputs: []*Node{ReLU(y)}, MaxBytes: 128}); err != nil {
 		t.Errorf("a plan of just the limit: %v", err)
+	}
+}
+
+// Without a limit that of the machine holds, also where sums of sizes would overflow.
+func TestPlansBeyondTheMachineAreRefused(t *testing.T) {
+	for _, dims := range [][]int{{1 << 20, 1 << 10, 1 << 12}, {1 << 60}} {
+		g := NewGraph()
+		x := g.Input("x", dims...)
+		y := Add(Add(x, x), Mul(x, x))
+		_, err := Compile(Options{Outputs: []*Node{y}})
+		var memory *MemoryError
+		if !errors.As(err, &memory) || memory.Need < 4<<42 || memory.Limit <= 0 {
+			t.Errorf("%v: got %v", dims, err)
+		}
+	}
+}
+
+// The scratch memory of every thread is a part of what is planned.
+func TestScratchMemoryCountsForEveryThread(t *testing.T) {
+	threads := kernels.NewThreads(8)
+	defer threads.Close()
+	g := NewGraph()
+	y := Conv2D(g.Input("x", 1, 8, 8, 64), g.Variable("w", tensor.New(3, 3, 64, 64)), ConvOptions{Padding: Both(1)})
+	o := Options{Outputs: []*Node{y}, Threads: threads}
+	p := compileWith(t, o)
+	need := p.ArenaBytes() + inputBytes(p.Nodes()) + p.ScratchBytes()
+	if one := compile(t, y).ScratchBytes(); one == 0 || p.ScratchBytes() != 8*one {
+		t.Fatalf("%d bytes of scratch memory for 8 threads, %d for one", p.ScratchBytes(), one)
+	}
+	o.MaxBytes = need
+	compileWith(t, o)
+	o.MaxBytes = need - 1
+	_, err := Compile(o)
+	var memory *MemoryError
+	if !errors.As(err, &memory) || memory.Need != need || memory.Limit != need-1 {
+		t.Errorf("of %d bytes: %v", need, err)
 	}
 }
 

@@ -20,9 +20,10 @@ func TestRecomputationInRandomGraphs(t *testing.T) {
 		images := 4 + int(seed%5)
 		for _, alone := range []bool{true, false} {
 			p, want := runRandom(t, Options{rules: smallRules(alone)}, seed, images)
-			full := p.ArenaBytes() + inputBytes(p.schedule)
+			planned := func(p *Program) int64 { return p.ArenaBytes() + inputBytes(p.schedule) + p.ScratchBytes() }
+			full := planned(p)
 			outputs, _ := lossAndGradients(t, seed, images)
-			_, err := Compile(Options{Outputs: outputs, rules: smallRules(alone), MaxBytes: 1})
+			_, err := build(Options{Outputs: outputs, rules: smallRules(alone), MaxBytes: 1}, p.ScratchBytes())
 			var refused *MemoryError
 			if !errors.As(err, &refused) || refused.Need > full {
 				t.Fatalf("seed %d: a bound of one byte: %v", seed, err)
@@ -31,10 +32,10 @@ func TestRecomputationInRandomGraphs(t *testing.T) {
 				continue
 			}
 			fitted++
-			for _, o := range []Options{{MaxBytes: refused.Need}, {MaxBytes: full - 1, Threads: threads}} {
+			for _, o := range []Options{{MaxBytes: refused.Need}, {MaxBytes: full - 1 + p.ScratchBytes(), Threads: threads}} {
 				o.rules = smallRules(alone)
 				q, got := runRandom(t, o, seed, images)
-				if need := q.ArenaBytes() + inputBytes(q.schedule); need > o.MaxBytes || o.MaxBytes == refused.Need && need != refused.Need {
+				if need := planned(q); need > o.MaxBytes || o.MaxBytes == refused.Need && need != refused.Need {
 					t.Errorf("seed %d: %d bytes, allowed %d", seed, need, o.MaxBytes)
 				}
 				for i := range want {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/nasbench-go/nasbench/autograd"
+	"github.com/nasbench-go/nasbench/internal/machine"
 	"github.com/nasbench-go/nasbench/kernels"
 	"github.com/nasbench-go/nasbench/tensor"
 )
@@ -45,9 +46,18 @@ type PredictorOptions struct {
 	// Throughput allows dividing a batch among the threads, each of which then takes few enough images at a time for all values to stay in a cache near its
 	// core. That is done for many images of a network that is bound by memory. Otherwise all threads work at one operation after the other.
 	Throughput bool
+
+	// Memory, if set, holds the values of a run, together with those of programs that never run at the same time, such as that of a [Trainer]. A frozen
+	// predictor needs a call of Refresh after any of them has run.
+	Memory *autograd.Memory
+
+	// MaxMemory bounds the bytes of all that the predictor keeps but the parameters; 0 means four fifths of the memory that the process may have. Of what Memory holds
+	// already nothing counts. A batch is divided among threads only where that fits.
+	MaxMemory int64
 }
 
-// NewPredictor builds and compiles the inference graph of a model. It returns an error if shapes do not fit together.
+// NewPredictor builds and compiles the inference graph of a model. It returns an error if shapes do not fit together, and an [*autograd.MemoryError] if it needs
+// too much memory.
 func NewPredictor(model Module, store *Store, o PredictorOptions) (*Predictor, error) {
 	input, table := o.Input, o.Table
 	if err := checkBatch("predictor", input); err != nil {
@@ -60,21 +70,47 @@ func NewPredictor(model Module, store *Store, o PredictorOptions) (*Predictor, e
 		}
 		table = active
 	}
-	p := &Predictor{store: store, table: table, threads: o.Threads, losses: make([]float32, input[0])}
+	p := &Predictor{store: store, table: table, threads: o.Threads}
 	logits, err := p.build(model, input)
 	if err != nil {
 		return nil, err
 	}
 	p.summary = autograd.Summarize(logits)
-	options := autograd.Options{Threads: o.Threads, Table: table, Frozen: o.Frozen}
-	if !o.Throughput || !divides(input[0], p.summary) {
-		if err := p.compile(logits, options); err != nil {
+	options := autograd.Options{Threads: o.Threads, Table: table, Frozen: o.Frozen, MaxBytes: o.MaxMemory}
+	divided := false
+	if o.Throughput && divides(input[0], p.summary) {
+		if divided, err = p.divide(model, input, logits.Shape(), options); err != nil {
 			return nil, err
 		}
-		p.images, p.logits = p.streams[0].images, p.streams[0].logits
-		return p, nil
 	}
-	return p, p.divide(model, input, logits.Shape(), options)
+	if !divided {
+		if err := p.whole(logits, o, options); err != nil {
+			return nil, err
+		}
+	}
+	p.losses = make([]float32, input[0])
+	return p, nil
+}
+
+// whole makes the predictor of one stream that takes the batch.
+func (p *Predictor) whole(logits *autograd.Node, o PredictorOptions, options autograd.Options) error {
+	held, made := o.Memory.Bytes(), o.Memory.Made()
+	options.Memory = o.Memory
+	if o.MaxMemory > 0 {
+		options.MaxBytes = o.MaxMemory + held
+	}
+	p.streams = nil
+	if err := p.compile(logits, options); err != nil {
+		return err
+	}
+	s := p.streams[0]
+	p.images, p.logits = s.images, s.logits
+	if o.MaxMemory > 0 && o.Memory != nil {
+		if need := s.program.OwnBytes() + o.Memory.Made() - made; need > o.MaxMemory {
+			return &autograd.MemoryError{What: "inference", Need: need, Limit: o.MaxMemory}
+		}
+	}
+	return nil
 }
 
 // build adds the forward pass over a batch to a new graph.
@@ -125,17 +161,29 @@ func divides(images int, s autograd.Summary) bool {
 	return images >= least && s.FLOPs < intensity*s.ActivationBytes
 }
 
-// divide makes a stream for each worker, which takes a few images of the batch at a time. How many follows from shapes alone.
-func (p *Predictor) divide(model Module, input, output tensor.Shape, o autograd.Options) error {
+// divide makes a stream for each worker, which takes a few images of the batch at a time. How many follows from shapes alone. It makes none, and says so, if
+// they would need more memory than allowed.
+func (p *Predictor) divide(model Module, input, output tensor.Shape, o autograd.Options) (bool, error) {
+	threads := int64(p.threads.Count())
+	batch := 4 * (int64(input.Elements()) + int64(output.Elements()))
+	if o.MaxBytes > 0 {
+		if o.MaxBytes = (o.MaxBytes - batch) / threads; o.MaxBytes < 1 {
+			return false, nil
+		}
+	} else if most := machine.Plannable(); most > 0 {
+		if o.MaxBytes = (most - batch) / threads; o.MaxBytes < 1 {
+			return false, nil
+		}
+	}
 	o.Threads = nil
 	one := input.Clone()
 	one[0] = 1
 	logits, err := p.build(model, one)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := p.compile(logits, o); err != nil {
-		return err
+		return false, notMemory(err)
 	}
 	most := max(1, min(streamImages, input[0], int(streamBytes/max(1, p.streams[0].program.RunBytes()))))
 	turns := (input[0] + most - 1) / most
@@ -144,13 +192,14 @@ func (p *Predictor) divide(model Module, input, output tensor.Shape, o autograd.
 		p.streams = nil
 		one[0] = p.each
 		if logits, err = p.build(model, one); err != nil {
-			return err
+			return false, err
 		}
 	}
 	// Any of the workers may take a part, also where there are fewer parts than workers.
 	for len(p.streams) < p.threads.Count() {
 		if err := p.compile(logits, o); err != nil {
-			return err
+			p.each = 0
+			return false, notMemory(err)
 		}
 	}
 	p.images, p.logits = make([]float32, input.Elements()), tensor.New(output...)
@@ -163,7 +212,15 @@ func (p *Predictor) divide(model Module, input, output tensor.Shape, o autograd.
 		s.program.Run(0)
 		copy(p.logits.Data()[lo*classes:hi*classes], s.logits.Data())
 	}
-	return nil
+	return true, nil
+}
+
+// notMemory returns an error unless it says that memory is short.
+func notMemory(err error) error {
+	if _, short := errors.AsType[*autograd.MemoryError](err); short {
+		return nil
+	}
+	return err
 }
 
 // Images returns the pixels of the next batch, to be filled before each Run.
@@ -234,6 +291,7 @@ func (p *Predictor) Memory() Memory {
 	m := Memory{Inputs: 4 * int64(len(p.images)), Parameters: parameterBytes(p.store)}
 	for _, s := range p.streams {
 		m.Arena += s.program.ArenaBytes()
+		m.Scratch += s.program.ScratchBytes()
 		if p.each > 0 {
 			m.Inputs += 4 * int64(len(s.images))
 		}

@@ -72,13 +72,16 @@ func (s Scope) Width(channels int) Scope {
 func (s *Store) share(path string, kind Kind, init Init, dims tensor.Shape) *Parameter {
 	if kind == Buffer {
 		b := &Parameter{Name: path, Kind: kind, Value: s.fresh(path, init, dims), part: slices.Clone(dims)}
+		s.release(dims) // it is the network's, not the store's
 		b.whole = b
 		return b
 	}
 	whole := s.byName[path]
 	if whole == nil {
 		whole = &Parameter{Name: path, Kind: kind, Value: s.fresh(path, init, dims)}
-		if !s.frozen {
+		if s.frozen {
+			s.release(dims)
+		} else {
 			s.byName[path] = whole
 			s.params = append(s.params, whole)
 		}
@@ -97,7 +100,10 @@ func (s *Store) share(path string, kind Kind, init Init, dims tensor.Shape) *Par
 		value := s.fresh(path, init, need)
 		CopyBlock(value, whole.Value, have)
 		if s.frozen {
+			s.release(need)
 			whole = &Parameter{Name: path, Kind: kind}
+		} else {
+			s.release(have)
 		}
 		whole.Value = value
 	}
@@ -106,6 +112,7 @@ func (s *Store) share(path string, kind Kind, init Init, dims tensor.Shape) *Par
 
 // fresh returns first values. Those of two shapes have nothing in common, so that what a tensor grows by is no copy of what it has.
 func (s *Store) fresh(path string, init Init, dims tensor.Shape) *tensor.Tensor {
+	s.reserve(dims)
 	t := tensor.New(dims...)
 	counters := make([]uint64, len(dims))
 	for i, d := range dims {

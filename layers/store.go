@@ -2,9 +2,12 @@ package layers
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
+	"github.com/nasbench-go/nasbench/autograd"
+	"github.com/nasbench-go/nasbench/internal/machine"
 	"github.com/nasbench-go/nasbench/internal/stream"
 	"github.com/nasbench-go/nasbench/tensor"
 )
@@ -55,13 +58,36 @@ type Store struct {
 	shared bool                  // see NewSharedStore
 	apart  bool                  // see SeparateWidths
 	frozen bool
+
+	bytes, limit int64 // of all parameters; see Limit
 }
 
 // NewStore returns an empty store. The seed decides the first values of all parameters
 // and the random masks.
 func NewStore(seed uint64) *Store {
-	return &Store{seed: seed, byName: map[string]*Parameter{}}
+	return &Store{seed: seed, byName: map[string]*Parameter{}, limit: machine.Plannable()}
 }
+
+// Limit bounds the bytes of all parameters; a parameter that goes beyond it panics with an [*autograd.MemoryError] and is not made. Without a call of it the bound
+// is four fifths of the memory that the process may have. 0 means no bound.
+func (s *Store) Limit(bytes int64) { s.limit = bytes }
+
+// reserve counts a parameter of some positive dimensions among the bytes of the store, or panics.
+func (s *Store) reserve(dims []int) {
+	need := int64(math.MaxInt64) // more than there is anywhere
+	if tensor.Shape(dims).Check() == nil {
+		if size := 4 * int64(tensor.Shape(dims).Elements()); size < need-s.bytes {
+			need = s.bytes + size
+		}
+	}
+	if need == math.MaxInt64 || s.limit > 0 && need > s.limit {
+		panic(&autograd.MemoryError{What: "the parameters of the network", Need: need, Limit: s.limit})
+	}
+	s.bytes = need
+}
+
+// release takes a parameter out of the count.
+func (s *Store) release(dims tensor.Shape) { s.bytes -= 4 * int64(dims.Elements()) }
 
 // Seed returns the seed that the store was made with.
 func (s *Store) Seed() uint64 { return s.seed }
@@ -123,7 +149,8 @@ func (s Scope) Path() string { return s.path }
 func (s Scope) Sub(name string) Scope { return Scope{store: s.store, path: s.join(name)} }
 
 // Param creates the parameter of this name and dimensions and fills it with init. It
-// panics with a [*ConstructionError] if the path is taken, unless the store is shared, or if a dimension is not positive.
+// panics with a [*ConstructionError] if the path is taken, unless the store is shared, or if a dimension is not positive, and with an [*autograd.MemoryError] if all
+// parameters would take more memory than [Store.Limit] allows.
 func (s Scope) Param(name string, kind Kind, init Init, dims ...int) *Parameter {
 	path := s.join(name)
 	for _, d := range dims {
@@ -136,6 +163,7 @@ func (s Scope) Param(name string, kind Kind, init Init, dims ...int) *Parameter 
 	}
 	p := &Parameter{Name: path, Kind: kind}
 	s.store.claim(path, p)
+	s.store.reserve(dims)
 	p.Value = tensor.New(dims...)
 	init(p.Value.Data(), p.Value.Shape(), stream.New(stream.Seed(s.store.seed, "init"), path))
 	s.store.params = append(s.store.params, p)

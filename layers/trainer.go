@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/nasbench-go/nasbench/autograd"
+	"github.com/nasbench-go/nasbench/internal/machine"
 	"github.com/nasbench-go/nasbench/kernels"
 	"github.com/nasbench-go/nasbench/tensor"
 )
@@ -23,7 +24,11 @@ type TrainerOptions struct {
 	Seed           uint64   // of the random masks
 	Threads        *kernels.Threads
 	Table          *kernels.Table // nil takes that of kernels.Active
-	MaxMemory      int64          // bytes that everything the trainer keeps may take; 0 means no bound
+	MaxMemory      int64          // bytes that everything the trainer keeps may take; 0 means four fifths of the memory that the process may have
+
+	// Memory, if set, holds the values of a step, together with those of programs that never run at the same time. What the trainer returned before one of them ran
+	// may be overwritten then.
+	Memory *autograd.Memory
 }
 
 func (o *TrainerOptions) check() error {
@@ -138,16 +143,19 @@ func NewTrainer(model Module, store *Store, o TrainerOptions) (*Trainer, error) 
 	if err := t.prepareUpdate(); err != nil {
 		return nil, err
 	}
+	if o.MaxMemory == 0 {
+		o.MaxMemory = machine.Plannable()
+	}
 	kept, most := parameterBytes(store)+t.stateBytes(), int64(0)
 	if o.MaxMemory > 0 {
 		most = max(1, o.MaxMemory-kept)
 	}
 	t.program, err = autograd.Compile(autograd.Options{
-		Outputs: append([]*autograd.Node{loss, logits}, outputs...), Threads: o.Threads, Table: o.Table, Seed: o.Seed, MaxBytes: most,
+		Outputs: append([]*autograd.Node{loss, logits}, outputs...), Threads: o.Threads, Table: o.Table, Seed: o.Seed, MaxBytes: most, Memory: o.Memory,
 	})
 	var refused *autograd.MemoryError
 	if errors.As(err, &refused) {
-		return nil, &autograd.MemoryError{Need: refused.Need + kept, Limit: o.MaxMemory}
+		return nil, &autograd.MemoryError{What: refused.What, Need: refused.Need + kept, Limit: o.MaxMemory}
 	}
 	if err != nil {
 		return nil, err
@@ -277,6 +285,7 @@ func (t *Trainer) Program() *autograd.Program { return t.program }
 func (t *Trainer) Memory() Memory {
 	return Memory{
 		Arena:      t.program.ArenaBytes(),
+		Scratch:    t.program.ScratchBytes(),
 		Inputs:     4 * int64(len(t.images)+len(t.labels)),
 		Parameters: parameterBytes(t.store),
 		State:      t.stateBytes(),
@@ -298,14 +307,15 @@ func (t *Trainer) stateBytes() int64 {
 
 // Memory is the planned memory of a trainer or a predictor, in bytes.
 type Memory struct {
-	Arena      int64 // values that live within one run
+	Arena      int64 // values that live within one run, and what programs keep beside them
+	Scratch    int64 // of all threads
 	Inputs     int64 // images and labels of a batch
 	Parameters int64 // of the whole store, buffers included
 	State      int64 // of the optimiser, and averages
 }
 
 // Total adds everything up.
-func (m Memory) Total() int64 { return m.Arena + m.Inputs + m.Parameters + m.State }
+func (m Memory) Total() int64 { return m.Arena + m.Scratch + m.Inputs + m.Parameters + m.State }
 
 func parameterBytes(s *Store) int64 {
 	n := int64(0)

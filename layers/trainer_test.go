@@ -374,7 +374,7 @@ func TestMemoryIsReported(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if q := p.Memory(); q.State != 0 || q.Arena <= 0 || q.Arena >= m.Arena || q.Total() != q.Arena+q.Inputs+q.Parameters {
+	if q := p.Memory(); q.State != 0 || q.Arena <= 0 || q.Arena >= m.Arena || q.Total() != q.Arena+q.Scratch+q.Inputs+q.Parameters {
 		t.Errorf("predictor %+v, trainer %+v", q, m)
 	}
 	if s := p.Summary(); s.Params != int64(store.Elements()) {

@@ -9,12 +9,13 @@ import (
 	"github.com/klauspost/cpuid/v2"
 	"github.com/spf13/cobra"
 
+	"github.com/nasbench-go/nasbench/internal/machine"
 	"github.com/nasbench-go/nasbench/kernels"
 )
 
-// machine is what the info command reports. Sizes are in bytes; what could not be
+// machineInfo is what the info command reports. Sizes are in bytes; what could not be
 // found out is zero or empty.
-type machine struct {
+type machineInfo struct {
 	CPU      string   `json:"cpu"`
 	Vendor   string   `json:"vendor,omitempty"`
 	Features []string `json:"features"` // those that decide about the level
@@ -39,13 +40,13 @@ type machine struct {
 }
 
 // thisMachine inspects the machine. It fails if NASBENCH_LEVEL cannot be met.
-func thisMachine() (machine, error) {
+func thisMachine() (machineInfo, error) {
 	d, err := kernels.Detect()
 	if err != nil {
-		return machine{}, &usageError{err}
+		return machineInfo{}, &usageError{err}
 	}
 	c := cpuid.CPU
-	m := machine{
+	m := machineInfo{
 		CPU:            c.BrandName,
 		Features:       d.Features,
 		Level:          d.Level.String(),
@@ -59,7 +60,7 @@ func thisMachine() (machine, error) {
 		L1Data:         max(c.Cache.L1D, 0),
 		L2:             max(c.Cache.L2, 0),
 		L3:             max(c.Cache.L3, 0),
-		Memory:         totalMemory(),
+		Memory:         machine.Memory(),
 		Build:          currentBuild(),
 	}
 	if c.VendorID != cpuid.VendorUnknown {
@@ -95,7 +96,7 @@ NASBENCH_LEVEL=generic|avx2|avx512|neon lowers the level.`,
 	return cmd
 }
 
-func (a *app) printMachine(m machine) error {
+func (a *app) printMachine(m machineInfo) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...))

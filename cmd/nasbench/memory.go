@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"github.com/spf13/pflag"
+
+	"github.com/nasbench-go/nasbench/internal/machine"
 )
 
 // memoryFlag is how much memory trainings may plan together.
@@ -21,11 +23,8 @@ func (m *memoryFlag) share(trainings int) int64 {
 	return max(1, m.most/int64(max(trainings, 1)))
 }
 
-// trainingMemory is the share that is used where none is given: four fifths of the memory together, the rest is for images and the program
-// itself. 0 means that it is not known.
-func trainingMemory(trainings int) int64 {
-	return totalMemory() / 5 * 4 / int64(max(trainings, 1))
-}
+// trainingMemory is the share that is used where none is given. 0 means that it is not known.
+func trainingMemory(trainings int) int64 { return machine.Plannable() / int64(max(trainings, 1)) }
 
 // memoryValue is a number of bytes, written like a sizeValue.
 type memoryValue struct{ p *int64 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,11 +15,12 @@ import (
 
 const module = "github.com/nasbench-go/nasbench/"
 
-// allowed lists, for each folder, the folders of this module that it may import besides its own subfolders and internal/stream.
+// allowed lists, for each folder, the folders of this module that it may import besides its own subfolders and those of everywhere.
 // Data flows one way: kernels <- tensor <- autograd <- layers <- nas <- cmd, with dataset beside layers and
 // bench, which measures all of them, before cmd. Within nas, a strategy never sees a model.
 var allowed = map[string][]string{
 	"internal/stream":   {},
+	"internal/machine":  {},
 	"internal/layering": {},
 	"kernels":           {},
 	"tensor":            {"kernels"},
@@ -38,18 +40,22 @@ var allowed = map[string][]string{
 	"cmd/nasbench":      {"kernels", "tensor", "autograd", "layers", "dataset", "nas", "bench"},
 }
 
+// everywhere lists the folders that all others may import.
+var everywhere = []string{"internal/stream", "internal/machine"}
+
 // outside lists the modules that a folder may import. Users of the library get nothing heavier than its row.
 var outside = map[string][]string{
-	"kernels":      {"github.com/klauspost/cpuid/v2", "golang.org/x/sys", "gonum.org/v1/gonum"},
-	"tensor":       {"codeberg.org/sbinet/npyio"},
-	"dataset":      {"golang.org/x/image"},
-	"nas/space":    {"go.yaml.in/yaml/v3"},
-	"nas/study":    {"modernc.org/sqlite", "github.com/gofrs/flock"},
-	"nas/tabular":  {"gonum.org/v1/gonum"},
-	"nas/oneshot":  {"gonum.org/v1/gonum"},
-	"cmd/nasbench": {"*"},
-	"bench":        {"golang.org/x/perf"},
-	"bench/peers":  {"github.com/klauspost/cpuid/v2"},
+	"internal/machine": {"golang.org/x/sys"},
+	"kernels":          {"github.com/klauspost/cpuid/v2", "golang.org/x/sys", "gonum.org/v1/gonum"},
+	"tensor":           {"codeberg.org/sbinet/npyio"},
+	"dataset":          {"golang.org/x/image"},
+	"nas/space":        {"go.yaml.in/yaml/v3"},
+	"nas/study":        {"modernc.org/sqlite", "github.com/gofrs/flock"},
+	"nas/tabular":      {"gonum.org/v1/gonum"},
+	"nas/oneshot":      {"gonum.org/v1/gonum"},
+	"cmd/nasbench":     {"*"},
+	"bench":            {"golang.org/x/perf"},
+	"bench/peers":      {"github.com/klauspost/cpuid/v2"},
 }
 
 func within(path string, folders []string) bool {
@@ -76,7 +82,7 @@ func home(folder string) string {
 func leftOf(folders []string) []string {
 	all := folders
 	for _, f := range folders {
-		if f != "internal/stream" {
+		if !slices.Contains(everywhere, f) {
 			all = append(all, allowed[f]...)
 		}
 	}
@@ -136,7 +142,7 @@ func check(t *testing.T, path, rel string) {
 		ours, own := strings.CutPrefix(target, module)
 		switch {
 		case own:
-			may := append([]string{from, "internal/stream"}, allowed[from]...)
+			may := slices.Concat([]string{from}, everywhere, allowed[from])
 			if strings.HasSuffix(rel, "_test.go") {
 				may = leftOf(may) // a test may need what stands behind the types that it uses
 			}

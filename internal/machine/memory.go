@@ -1,7 +1,10 @@
 // Package machine says how much memory there is for whoever plans some.
 package machine
 
-import "sync"
+import (
+	"fmt"
+	"sync"
+)
 
 // Memory returns the bytes of memory that this process may have: those of the machine, or fewer where its control group or its limit of address
 // space has less. 0 means that it is not known. It is found out once.
@@ -19,4 +22,18 @@ func least(a, b int64) int64 {
 		return max(a, b)
 	}
 	return min(a, b)
+}
+
+// Bytes formats a number of bytes with a unit: 494.2 MB, 52.0 GB.
+func Bytes(n int64) string {
+	switch x := float64(n); {
+	case x < 1e6:
+		return fmt.Sprintf("%.1f kB", x/1e3)
+	case x < 1e9:
+		return fmt.Sprintf("%.1f MB", x/1e6)
+	case x < 1e12:
+		return fmt.Sprintf("%.1f GB", x/1e9)
+	default:
+		return fmt.Sprintf("%.1f TB", x/1e12)
+	}
 }
