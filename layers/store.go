@@ -162,8 +162,8 @@ func (s Scope) Param(name string, kind Kind, init Init, dims ...int) *Parameter 
 		return s.store.share(path, kind, init, dims)
 	}
 	p := &Parameter{Name: path, Kind: kind}
-	s.store.claim(path, p)
 	s.store.reserve(dims)
+	s.store.claim(path, p)
 	p.Value = tensor.New(dims...)
 	init(p.Value.Data(), p.Value.Shape(), stream.New(stream.Seed(s.store.seed, "init"), path))
 	s.store.params = append(s.store.params, p)
