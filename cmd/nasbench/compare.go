@@ -166,11 +166,11 @@ func (a *app) compare(ctx context.Context, flags *pflag.FlagSet, o *compareOptio
 		return err
 	}
 	o.report = o.reported()
-	s, err := (&spaceFlags{spaceName: o.spaceName}).openSpace(o.task, tableConstraints())
+	s, err := (&spaceFlags{spaceName: o.spaceName}).openSpace(ctx, o.task, tableConstraints())
 	if err != nil {
 		return err
 	}
-	table, err := o.tableFlags.open(s)
+	table, err := o.tableFlags.open(ctx, s)
 	if err != nil {
 		return err
 	}

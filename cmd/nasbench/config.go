@@ -1,15 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	yaml "go.yaml.in/yaml/v3"
+
+	"github.com/nasbench-go/nasbench/internal/userfile"
 )
 
 // envName returns the environment variable that sets a flag: data-dir is NASBENCH_DATA_DIR.
@@ -48,12 +50,11 @@ func (a *app) fromEnvironment(flags *pflag.FlagSet) error {
 // fromFile reads the YAML file at path: one mapping from flag names to values. Keys of
 // other commands are passed over, so that one file serves them all.
 func fromFile(cmd *cobra.Command, path string) error {
-	file, err := os.Open(path)
+	text, err := userfile.Read(cmd.Context(), path, userfile.MaxConfig)
 	if err != nil {
 		return usagef("--config: %w", err)
 	}
-	defer file.Close()
-	dec := yaml.NewDecoder(file)
+	dec := yaml.NewDecoder(bytes.NewReader(text))
 	var doc yaml.Node
 	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
 		return nil // an empty file sets nothing

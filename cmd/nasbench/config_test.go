@@ -23,6 +23,7 @@ func settled(t *testing.T, e env, args ...string) (*cobra.Command, error) {
 	if err := cmd.ParseFlags(rest); err != nil {
 		t.Fatal(err)
 	}
+	cmd.SetContext(t.Context())
 	return cmd, a.settle(cmd)
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,11 +33,11 @@ func (o *searchOptions) timed() bool {
 }
 
 // timedSpace is openSpace, with a bound on latency if there is one.
-func (s *session) timedSpace(task space.Task, c space.Constraints) (space.Space, error) {
+func (s *session) timedSpace(ctx context.Context, task space.Task, c space.Constraints) (space.Space, error) {
 	if !s.timed() {
-		return s.openSpace(task, c)
+		return s.openSpace(ctx, task, c)
 	}
-	plain, err := s.openSpace(task, c)
+	plain, err := s.openSpace(ctx, task, c)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +45,7 @@ func (s *session) timedSpace(task space.Task, c space.Constraints) (space.Space,
 		return nil, err
 	}
 	c.MaxLatency, c.Latency = s.maxLatency, s.latency.Measure
-	return s.openSpace(task, c)
+	return s.openSpace(ctx, task, c)
 }
 
 // keepLatencies records what is measured with the study, and takes over what is recorded there.

@@ -80,7 +80,7 @@ With --cpuprofile the samples carry the labels layer, op and direction: 'go tool
 }
 
 // profileModel returns the network that the flags ask for.
-func (a *app) profileModel(input bool, o *profileOptions) (bench.Model, error) {
+func (a *app) profileModel(ctx context.Context, input bool, o *profileOptions) (bench.Model, error) {
 	none := bench.Model{}
 	if err := known("mode", o.mode, bench.Modes()); err != nil {
 		return none, err
@@ -92,7 +92,7 @@ func (a *app) profileModel(input bool, o *profileOptions) (bench.Model, error) {
 		return none, usagef("one of --model and --arch is needed")
 	}
 	if o.model == "" {
-		return a.archModel(o)
+		return a.archModel(ctx, o)
 	}
 	if input {
 		return none, usagef("--input: the size of %s is fixed; the flag goes with --arch", o.model)
@@ -111,17 +111,17 @@ func (a *app) profileModel(input bool, o *profileOptions) (bench.Model, error) {
 }
 
 // archModel returns the network of --arch.
-func (a *app) archModel(o *profileOptions) (bench.Model, error) {
+func (a *app) archModel(ctx context.Context, o *profileOptions) (bench.Model, error) {
 	none := bench.Model{}
 	if err := o.spaceFlags.check(); err != nil {
 		return none, err
 	}
-	text, err := readArch(o.arch, a.stdin)
+	text, err := readArch(ctx, o.arch, a.stdin)
 	if err != nil {
 		return none, err
 	}
 	task := space.Task{Height: o.input[0], Width: o.input[1], Channels: o.input[2], Classes: o.classes}
-	sp, err := o.openSpace(task, space.Constraints{MaxChannels: -1, AllowWeightless: true})
+	sp, err := o.openSpace(ctx, task, space.Constraints{MaxChannels: -1, AllowWeightless: true})
 	if err != nil {
 		return none, err
 	}
@@ -141,7 +141,7 @@ func (a *app) profile(ctx context.Context, input bool, o *profileOptions) error 
 	if err != nil {
 		return &usageError{err}
 	}
-	m, err := a.profileModel(input, o)
+	m, err := a.profileModel(ctx, input, o)
 	if err != nil {
 		return err
 	}

@@ -125,7 +125,7 @@ func (a *app) rank(ctx context.Context, flags *pflag.FlagSet, o *rankOptions) (e
 	}
 	r.level = detection.Level
 	if o.studyFile == "" || !exists(o.studyFile) {
-		if err := r.prepare(); err != nil { // what is wrong is found before a file is made
+		if err := r.prepare(ctx); err != nil { // what is wrong is found before a file is made
 			return err
 		}
 	}
@@ -147,7 +147,7 @@ func (a *app) rank(ctx context.Context, flags *pflag.FlagSet, o *rankOptions) (e
 				return fmt.Errorf("study %s: %q: %w", r.file.Path(), o.studyName, err)
 			}
 		}
-		if err := r.prepare(); err != nil {
+		if err := r.prepare(ctx); err != nil {
 			return err
 		}
 	}
@@ -177,7 +177,7 @@ func (r *ranking) goOnCommand() string {
 }
 
 // prepare checks the flags, reads the data and draws the architectures.
-func (r *ranking) prepare() (err error) {
+func (r *ranking) prepare(ctx context.Context) (err error) {
 	if err := r.recipeFlags.check(r.flags); err != nil {
 		return err
 	}
@@ -201,7 +201,7 @@ func (r *ranking) prepare() (err error) {
 	if err := checkRecipe(r.recipe, task); err != nil {
 		return err
 	}
-	if r.space, err = r.openSpace(task, r.constraints()); err != nil {
+	if r.space, err = r.openSpace(ctx, task, r.constraints()); err != nil {
 		return err
 	}
 	o := r.oneshot.options

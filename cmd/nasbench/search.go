@@ -179,7 +179,7 @@ func (a *app) search(ctx context.Context, flags *pflag.FlagSet, o *searchOptions
 	}
 	if !begun {
 		// A new study has no settings to take over: what is wrong is found before a file is made.
-		if err := s.prepare(); err != nil {
+		if err := s.prepare(ctx); err != nil {
 			return err
 		}
 		if err := s.proposes(); err != nil {
@@ -195,7 +195,7 @@ func (a *app) search(ctx context.Context, flags *pflag.FlagSet, o *searchOptions
 		}
 	}()
 	if begun {
-		if err := s.goOn(); err != nil {
+		if err := s.goOn(ctx); err != nil {
 			return err
 		}
 	}
@@ -246,7 +246,7 @@ func (s *session) suit() {
 }
 
 // goOn takes over the settings of a recorded study.
-func (s *session) goOn() error {
+func (s *session) goOn(ctx context.Context) error {
 	info, ok, err := s.file.Find(s.studyName)
 	if err != nil {
 		return err
@@ -260,7 +260,7 @@ func (s *session) goOn() error {
 			return err
 		}
 	}
-	if err := s.prepare(); err != nil || ok {
+	if err := s.prepare(ctx); err != nil || ok {
 		return err
 	}
 	return s.proposes()
@@ -306,12 +306,12 @@ func settingsError(err error) error {
 }
 
 // prepare reads the data set and makes space and strategy.
-func (s *session) prepare() (err error) {
+func (s *session) prepare(ctx context.Context) (err error) {
 	if err := s.agree(); err != nil {
 		return err
 	}
 	if s.tabular() {
-		if err := s.openTable(); err != nil {
+		if err := s.openTable(ctx); err != nil {
 			return err
 		}
 		return s.newStrategy()
@@ -323,7 +323,7 @@ func (s *session) prepare() (err error) {
 	if err := checkRecipe(s.recipe, task); err != nil {
 		return err
 	}
-	if s.space, err = s.timedSpace(task, s.constraints()); err != nil {
+	if s.space, err = s.timedSpace(ctx, task, s.constraints()); err != nil {
 		return err
 	}
 	if s.strategyName == dartsStrategy {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -64,8 +66,8 @@ func (t *tableFlags) reported() string {
 }
 
 // open reads the table and looks for its columns.
-func (t *tableFlags) open(s space.Space) (*tabular.Table, error) {
-	table, err := tabular.Open(t.table, s, t.genome)
+func (t *tableFlags) open(ctx context.Context, s space.Space) (*tabular.Table, error) {
+	table, err := tabular.Open(ctx, t.table, s, t.genome)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +76,11 @@ func (t *tableFlags) open(s space.Space) (*tabular.Table, error) {
 			continue
 		}
 		_, err := table.Column(c.column)
-		return nil, usagef("--%s: %w%s", c.flag, err, didYouMean(c.column, table.Columns()))
+		hint := ""
+		if errors.Is(err, tabular.ErrNoColumn) { // one that is there and has a bad value is meant
+			hint = didYouMean(c.column, table.Columns())
+		}
+		return nil, usagef("--%s: %w%s", c.flag, err, hint)
 	}
 	return table, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -60,17 +61,17 @@ func (b *boundFlags) suitTable(flags *pflag.FlagSet) {
 }
 
 // openTable reads the table and makes the space of its genomes.
-func (s *session) openTable() (err error) {
+func (s *session) openTable(ctx context.Context) (err error) {
 	c := s.constraints()
 	open := tableConstraints()
 	c.AllowWeightless = open.AllowWeightless
 	if !s.channelsBounded() {
 		c.MaxChannels = open.MaxChannels
 	}
-	if s.space, err = s.timedSpace(s.task, c); err != nil {
+	if s.space, err = s.timedSpace(ctx, s.task, c); err != nil {
 		return err
 	}
-	s.known, err = s.tableFlags.open(s.space)
+	s.known, err = s.tableFlags.open(ctx, s.space)
 	return err
 }
 

@@ -2,11 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/nasbench-go/nasbench/dataset"
 	"github.com/nasbench-go/nasbench/internal/stream"
+	"github.com/nasbench-go/nasbench/internal/userfile"
 	"github.com/nasbench-go/nasbench/kernels"
 	"github.com/nasbench-go/nasbench/nas/evaluator"
 	"github.com/nasbench-go/nasbench/nas/space"
@@ -82,7 +83,7 @@ func isSpaceFile(name string) bool {
 }
 
 // openSpace makes the space that the flags name or describe.
-func (t *spaceFlags) openSpace(task space.Task, c space.Constraints) (space.Space, error) {
+func (t *spaceFlags) openSpace(ctx context.Context, task space.Task, c space.Constraints) (space.Space, error) {
 	if !isSpaceFile(t.spaceName) {
 		s, err := space.NewSized(t.spaceName, task, c, t.size)
 		if err != nil {
@@ -90,12 +91,14 @@ func (t *spaceFlags) openSpace(task space.Task, c space.Constraints) (space.Spac
 		}
 		return s, nil
 	}
-	text, err := os.ReadFile(t.spaceName)
-	if err != nil {
-		return nil, usagef("--space: %w", err)
+	if t.spaceText == nil { // once: what two readings find may differ, and a pipe has nothing for a second one
+		text, err := userfile.Read(ctx, t.spaceName, userfile.MaxDescription)
+		if err != nil {
+			return nil, usagef("--space: %w", err)
+		}
+		t.spaceText = text
 	}
-	t.spaceText = text
-	s, err := space.Read(bytes.NewReader(text), t.spaceName, task, c, t.size)
+	s, err := space.Read(bytes.NewReader(t.spaceText), t.spaceName, task, c, t.size)
 	if err != nil {
 		return nil, &usageError{err}
 	}

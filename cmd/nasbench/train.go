@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/nasbench-go/nasbench/internal/userfile"
 	"github.com/nasbench-go/nasbench/kernels"
 	"github.com/nasbench-go/nasbench/layers/safetensors"
 	"github.com/nasbench-go/nasbench/nas/evaluator"
@@ -114,7 +115,7 @@ func (a *app) train(ctx context.Context, flags *pflag.FlagSet, o *trainOptions) 
 		return &usageError{err}
 	}
 	var err error
-	if o.arch, err = readArch(o.arch, a.stdin); err != nil {
+	if o.arch, err = readArch(ctx, o.arch, a.stdin); err != nil {
 		return err
 	}
 	if o.resume != "" {
@@ -138,7 +139,7 @@ func (a *app) train(ctx context.Context, flags *pflag.FlagSet, o *trainOptions) 
 	if err := checkRecipe(o.recipe, task); err != nil {
 		return err
 	}
-	s, err := o.openSpace(task, space.Constraints{MaxChannels: -1, AllowWeightless: true})
+	s, err := o.openSpace(ctx, task, space.Constraints{MaxChannels: -1, AllowWeightless: true})
 	if err != nil {
 		return err
 	}
@@ -158,23 +159,30 @@ func (a *app) train(ctx context.Context, flags *pflag.FlagSet, o *trainOptions) 
 }
 
 // readArch returns the architecture that a flag gives: itself, or what is in @FILE, which is what a checkpoint records.
-func readArch(arch string, stdin io.Reader) (string, error) {
+func readArch(ctx context.Context, arch string, stdin io.Reader) (string, error) {
 	var raw []byte
 	var err error
+	name, isFile := strings.CutPrefix(arch, "@")
 	switch {
-	case arch == "@-":
-		raw, err = io.ReadAll(stdin)
-	case strings.HasPrefix(arch, "@"):
-		raw, err = os.ReadFile(arch[1:])
-	default:
+	case !isFile:
 		return arch, nil
+	case name == "":
+		return "", usagef("--arch: no file is named behind the @")
+	case name == "-":
+		name = "standard input"
+		raw, err = userfile.ReadFrom(ctx, stdin, name, userfile.MaxArchitecture)
+	default:
+		raw, err = userfile.Read(ctx, name, userfile.MaxArchitecture)
 	}
 	if err != nil {
 		return "", usagef("--arch: %w", err)
 	}
+	if raw, err = userfile.Text(raw); err != nil {
+		return "", usagef("--arch: %s: %w", name, err)
+	}
 	text := strings.TrimSpace(string(raw))
 	if text == "" {
-		return "", usagef("--arch: the file is empty")
+		return "", usagef("--arch: %s is empty", name)
 	}
 	return text, nil
 }

@@ -70,7 +70,7 @@ func TestMistakesGiveOneLineAndCode2(t *testing.T) {
 		{"train|--arch|conv3x3(17), skip, skip", "17"},
 		{"train|--arch|{\"space\":", "--arch: "},
 		{"train|--arch|@" + filepath.Join("no", "such", "file"), "--arch: "},
-		{"train|--arch|@-", "--arch: the file is empty"},
+		{"train|--arch|@-", "--arch: standard input is empty"},
 		{"train|--arch|" + arch + "|--epochs|0", "must be at least 1"},
 		{"train|--arch|" + arch + "|--schedule|cosin", `unknown schedule "cosin", did you mean "cosine"?`},
 		{"train|--arch|" + arch + "|--optimizer|adam", `unknown optimizer "adam", did you mean "adamw"?`},

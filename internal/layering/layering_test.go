@@ -21,6 +21,7 @@ const module = "github.com/nasbench-go/nasbench/"
 var allowed = map[string][]string{
 	"internal/stream":   {},
 	"internal/machine":  {},
+	"internal/userfile": {},
 	"internal/layering": {},
 	"kernels":           {},
 	"tensor":            {"kernels"},
@@ -41,7 +42,7 @@ var allowed = map[string][]string{
 }
 
 // everywhere lists the folders that all others may import.
-var everywhere = []string{"internal/stream", "internal/machine"}
+var everywhere = []string{"internal/stream", "internal/machine", "internal/userfile"}
 
 // outside lists the modules that a folder may import. Users of the library get nothing heavier than its row.
 var outside = map[string][]string{

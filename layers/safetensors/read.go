@@ -39,17 +39,20 @@ func (f *File) Names() []string {
 
 // ReadFile reads a whole file.
 func ReadFile(path string) (*File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("safetensors: %w", err)
+	}
+	if !info.Mode().IsRegular() { // before it is opened, which would wait for who writes to a pipe
+		return nil, fmt.Errorf("safetensors %s: not a regular file", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("safetensors: %w", err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
+	if info, err = f.Stat(); err != nil {
 		return nil, fmt.Errorf("safetensors: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("safetensors %s: not a regular file", path)
 	}
 	out, err := decode(bufio.NewReaderSize(f, 1<<16), info.Size())
 	if err != nil {

@@ -2,7 +2,7 @@
 // once gave, instead of being trained. Hundreds of searches then take seconds, so that strategies can be compared by
 // distributions instead of by single runs.
 //
-//	table, err := tabular.Open("nb201.csv.gz", s, "")
+//	table, err := tabular.Open(ctx, "nb201.csv.gz", s, "")
 //	runs, err := tabular.Compare(ctx, tabular.Options{Table: table, Metric: "c10_val_12ep", Report: "c10_test_200ep",
 //		Trials: 100, Runs: 500, Seed: 1, New: func(seed uint64) (strategy.Strategy, error) {
 //			return strategy.New("random", strategy.Options{Space: s, Seed: seed})

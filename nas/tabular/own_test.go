@@ -20,7 +20,7 @@ func openOwn(t *testing.T) (*Table, space.Space) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	table, err := Open("../../examples/tables/three-edges.csv", s, "")
+	table, err := Open(t.Context(), "../../examples/tables/three-edges.csv", s, "")
 	if err != nil {
 		t.Fatal(err)
 	}

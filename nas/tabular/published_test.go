@@ -18,7 +18,7 @@ func openPublished(t *testing.T, name string, s space.Space) *Table {
 	if dir == "" {
 		t.Skip("NASBENCH_TABLES does not name a folder with the published tables")
 	}
-	table, err := Open(filepath.Join(dir, name), s, "")
+	table, err := Open(t.Context(), filepath.Join(dir, name), s, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/sha256"
 	"encoding/csv"
 	"encoding/hex"
@@ -13,6 +14,7 @@ import (
 	"io"
 	"strconv"
 
+	"github.com/nasbench-go/nasbench/internal/userfile"
 	"github.com/nasbench-go/nasbench/nas/space"
 )
 
@@ -32,17 +34,24 @@ const maxBytes = 1 << 30
 // It fails at what is malformed, at what the space does not parse and at a genome that stands twice; the error names line
 // and column. name stands for the table in errors.
 func Read(r io.Reader, name string, s space.Space, genome string) (*Table, error) {
+	return readTable(context.Background(), r, name, s, genome)
+}
+
+func readTable(ctx context.Context, r io.Reader, name string, s space.Space, genome string) (*Table, error) {
 	data, err := unpack(r)
 	if err != nil {
 		return nil, fmt.Errorf("table %s: %w", name, err)
 	}
 	sum := sha256.Sum256(data)
+	if form := userfile.WideText(data); form != "" {
+		return nil, fmt.Errorf("table %s: the text is %s; save it as UTF-8", name, form)
+	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // a byte order mark
 	var t *Table
 	if bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")) {
-		t, err = readJSON(data, name, s)
+		t, err = readJSON(ctx, data, name, s)
 	} else {
-		t, err = readCSV(data, name, s, genome)
+		t, err = readCSV(ctx, data, name, s, genome)
 	}
 	if err != nil {
 		return nil, err
@@ -69,7 +78,7 @@ func unpack(r io.Reader) ([]byte, error) {
 	return data, err
 }
 
-func readCSV(data []byte, name string, s space.Space, genome string) (*Table, error) {
+func readCSV(ctx context.Context, data []byte, name string, s space.Space, genome string) (*Table, error) {
 	r := csv.NewReader(bytes.NewReader(data))
 	r.ReuseRecord = true
 	fail := func(err error) (*Table, error) {
@@ -121,7 +130,7 @@ func readCSV(data []byte, name string, s space.Space, genome string) (*Table, er
 			if genomes = genomeColumn(header, record, s, genome); genomes < 0 {
 				return nil, placed(name, at(0), fmt.Errorf("no field is a genome of space %s", s.Name()))
 			}
-			b = newBuilder(name, s, without(header, genomes))
+			b = newBuilder(ctx, name, s, without(header, genomes))
 		}
 		if err := b.genome(record[genomes], at(genomes)); err != nil {
 			return nil, err
@@ -178,7 +187,7 @@ type metric struct {
 	at          place
 }
 
-func readJSON(data []byte, name string, s space.Space) (*Table, error) {
+func readJSON(ctx context.Context, data []byte, name string, s space.Space) (*Table, error) {
 	r := &objectReader{Decoder: json.NewDecoder(bytes.NewReader(data)), data: data, name: name, at: place{1, 1}}
 	r.UseNumber()
 	var b *builder
@@ -192,7 +201,7 @@ func readJSON(data []byte, name string, s space.Space) (*Table, error) {
 			for _, m := range row {
 				names = append(names, m.name)
 			}
-			b = newBuilder(name, s, names)
+			b = newBuilder(ctx, name, s, names)
 		}
 		if err := b.genome(genome, at); err != nil {
 			return err

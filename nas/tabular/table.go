@@ -1,13 +1,15 @@
 package tabular
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 
+	"github.com/nasbench-go/nasbench/internal/userfile"
 	"github.com/nasbench-go/nasbench/nas/space"
 )
 
@@ -29,17 +31,21 @@ type Table struct {
 type column struct {
 	name   string
 	values []float64 // by row
-	bad    error     // why it is no metric: the first of its values that is no finite number
+
+	// Why it is no metric: the first of its values that is no finite number, and how many there are.
+	bad  error
+	bads int
 }
 
-// Open reads the table in a file; see [Read]. Its errors name the file without its folder.
-func Open(path string, s space.Space, genome string) (*Table, error) {
-	f, err := os.Open(path)
+// Open reads the table in a file, which may be a pipe; see [Read]. Its errors name the file without its folder. It ends early with the
+// error of ctx.
+func Open(ctx context.Context, path string, s space.Space, genome string) (*Table, error) {
+	f, err := userfile.Open(ctx, path)
 	if err != nil {
 		return nil, fmt.Errorf("table: %w", err)
 	}
 	defer f.Close()
-	return Read(f, filepath.Base(path), s, genome)
+	return readTable(ctx, f, filepath.Base(path), s, genome)
 }
 
 // Digest tells the contents of tables apart: it is the same for the same bytes, packed or not, wherever they lie.
@@ -59,10 +65,16 @@ func (t *Table) Columns() []string {
 	return names
 }
 
+// ErrNoColumn is what [Table.Column] returns, wrapped, for a name that no column has.
+var ErrNoColumn = errors.New("there is no column")
+
 // Column returns the values of a metric by row; they must not be changed. It fails if there is no such column, or
-// if one of its values is no finite number.
+// if one of its values is no finite number; the error says which and where.
 func (t *Table) Column(name string) ([]float64, error) {
 	for _, c := range t.columns {
+		if c.name == name && c.bads > 1 {
+			return nil, fmt.Errorf("%w, nor are %d more of its values", c.bad, c.bads-1)
+		}
 		if c.name == name && c.bad != nil {
 			return nil, c.bad
 		}
@@ -70,7 +82,7 @@ func (t *Table) Column(name string) ([]float64, error) {
 			return c.values, nil
 		}
 	}
-	return nil, fmt.Errorf("table %s: there is no column %q; there is %s", t.name, name, strings.Join(t.Columns(), ", "))
+	return nil, fmt.Errorf("table %s: %w %q; there is %s", t.name, ErrNoColumn, name, strings.Join(t.Columns(), ", "))
 }
 
 // Row returns the row of a genome: the one with its text or, failing that, the first with a genome that builds the
@@ -111,15 +123,16 @@ type place struct {
 // builder makes a table row by row.
 type builder struct {
 	*Table
+	ctx   context.Context
 	lines []int // of the rows
 }
 
-func newBuilder(name string, s space.Space, columns []string) *builder {
+func newBuilder(ctx context.Context, name string, s space.Space, columns []string) *builder {
 	t := &Table{name: name, space: s, byText: map[string]int{}, byKey: map[string]int{}}
 	for _, c := range columns {
 		t.columns = append(t.columns, column{name: c})
 	}
-	return &builder{Table: t}
+	return &builder{Table: t, ctx: ctx}
 }
 
 // fail returns an error at a place.
@@ -133,6 +146,11 @@ func placed(name string, at place, err error) error {
 
 // genome begins the next row.
 func (b *builder) genome(text string, at place) error {
+	if b.rows%256 == 0 {
+		if err := b.ctx.Err(); err != nil {
+			return err
+		}
+	}
 	g, err := b.space.Parse(text)
 	if err != nil {
 		return placed(b.name, at, err)
@@ -158,8 +176,10 @@ func (b *builder) genome(text string, at place) error {
 func (b *builder) value(column int, text string, at place) {
 	c := &b.columns[column]
 	v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
-	if (err != nil || v-v != 0) && c.bad == nil { // v-v is 0 for finite numbers alone
-		c.bad = b.fail(at, "column %s: %s is not a finite number", c.name, quote(text))
+	if err != nil || v-v != 0 { // v-v is 0 for finite numbers alone
+		if c.bads++; c.bads == 1 {
+			c.bad = b.fail(at, "column %s: %s is not a finite number", c.name, quote(text))
+		}
 	}
 	c.values = append(c.values, v)
 }

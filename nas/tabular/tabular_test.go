@@ -79,7 +79,7 @@ func TestFormsOfOneTableAreRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := openSpace(t, "nb201")
-		table, err := Open(path, s, "")
+		table, err := Open(t.Context(), path, s, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -134,6 +134,10 @@ func TestMalformedTablesAreRefusedWithThePlace(t *testing.T) {
 		{"arch,acc\n22212202,1\n\"00000000,1\n", "", "table t: line 3, column "},
 		{"arch,acc\n22212202,x\n", "", "table t: line 2, column 10: column acc: \"x\" is not a finite number"},
 		{"arch,acc\n22212202,NaN\n", "", "\"NaN\" is not a finite number"},
+		{"arch,acc\n22212202,-Inf\n", "", "line 2, column 10: column acc: \"-Inf\" is not a finite number"},
+		{"arch,acc\n22212202,1e999\n", "", "line 2, column 10: column acc: \"1e999\" is not a finite number"},
+		{"arch,acc\n22212202,\n", "", "line 2, column 10: column acc: \"\" is not a finite number"},
+		{"a\x00r\x00c\x00h\x00", "", "table t: the text is UTF-16; save it as UTF-8"},
 		{"arch,acc\n22212202,\n", "", "line 2, column 10: column acc: \"\" is not"},
 		{"arch,acc,acc\n22212202,1,1\n", "", "table t: line 1, column 10: column \"acc\" stands twice"},
 		{"arch,\n22212202,1\n", "", "table t: line 1, column 6: a column has no name"},
@@ -167,7 +171,7 @@ func TestMalformedTablesAreRefusedWithThePlace(t *testing.T) {
 	if _, err := table.Column("acc"); err == nil || !strings.Contains(err.Error(), "row, score, report, cost") {
 		t.Errorf("a column that is not there: %v", err)
 	}
-	if _, err := Open(filepath.Join(t.TempDir(), "no.csv"), openSpace(t, "macro"), ""); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Open(t.Context(), filepath.Join(t.TempDir(), "no.csv"), openSpace(t, "macro"), ""); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
 }
