@@ -19,30 +19,31 @@ const module = "github.com/nasbench-go/nasbench/"
 // Data flows one way: kernels <- tensor <- autograd <- layers <- nas <- cmd, with dataset beside layers and
 // bench, which measures all of them, before cmd. Within nas, a strategy never sees a model.
 var allowed = map[string][]string{
-	"internal/stream":   {},
-	"internal/machine":  {},
-	"internal/userfile": {},
-	"internal/layering": {},
-	"kernels":           {},
-	"tensor":            {"kernels"},
-	"autograd":          {"kernels", "tensor"},
-	"layers":            {"kernels", "tensor", "autograd"},
-	"dataset":           {},
-	"nas/space":         {"tensor", "autograd", "layers"},
-	"nas/strategy":      {"nas/space"},
-	"nas/study":         {"nas/space", "nas/strategy"},
-	"nas/tabular":       {"nas/space", "nas/strategy", "nas/study"},
-	"nas/evaluator":     {"kernels", "tensor", "autograd", "layers", "dataset", "nas/space", "nas/study"},
-	"nas/darts":         {"kernels", "tensor", "autograd", "layers", "dataset", "nas/space"},
-	"nas/oneshot":       {"kernels", "tensor", "autograd", "layers", "dataset", "nas/space", "nas/strategy"},
-	"nas":               {},
-	"bench":             {"kernels", "tensor", "autograd", "layers", "dataset", "nas"},
-	"bench/peers":       {"kernels", "tensor", "layers", "bench"},
-	"cmd/nasbench":      {"kernels", "tensor", "autograd", "layers", "dataset", "nas", "bench"},
+	"internal/stream":    {},
+	"internal/machine":   {},
+	"internal/userfile":  {},
+	"internal/wholefile": {},
+	"internal/layering":  {},
+	"kernels":            {},
+	"tensor":             {"kernels"},
+	"autograd":           {"kernels", "tensor"},
+	"layers":             {"kernels", "tensor", "autograd"},
+	"dataset":            {},
+	"nas/space":          {"tensor", "autograd", "layers"},
+	"nas/strategy":       {"nas/space"},
+	"nas/study":          {"nas/space", "nas/strategy"},
+	"nas/tabular":        {"nas/space", "nas/strategy", "nas/study"},
+	"nas/evaluator":      {"kernels", "tensor", "autograd", "layers", "dataset", "nas/space", "nas/study"},
+	"nas/darts":          {"kernels", "tensor", "autograd", "layers", "dataset", "nas/space"},
+	"nas/oneshot":        {"kernels", "tensor", "autograd", "layers", "dataset", "nas/space", "nas/strategy"},
+	"nas":                {},
+	"bench":              {"kernels", "tensor", "autograd", "layers", "dataset", "nas"},
+	"bench/peers":        {"kernels", "tensor", "layers", "bench"},
+	"cmd/nasbench":       {"kernels", "tensor", "autograd", "layers", "dataset", "nas", "bench"},
 }
 
 // everywhere lists the folders that all others may import.
-var everywhere = []string{"internal/stream", "internal/machine", "internal/userfile"}
+var everywhere = []string{"internal/stream", "internal/machine", "internal/userfile", "internal/wholefile"}
 
 // outside lists the modules that a folder may import. Users of the library get nothing heavier than its row.
 var outside = map[string][]string{

@@ -11,6 +11,9 @@
 // from the end of the header. The optional name "__metadata__" maps to an object of strings. The tensors
 // cover the rest of the file without holes and without overlap.
 //
+// Writing adds a checksum of metadata and tensors (SHA-256) to the metadata, which reading verifies and takes out again: a file that has changed
+// on the disk is an error, not other numbers. Files of other writers have none, and are read all the same.
+//
 // Writing pads the header so that the elements start at a multiple of 8 bytes. Files are replaced
 // as a whole: a reader, or a crash, finds the old file or the new one. Reading checks everything above before
 // it allocates memory for tensors, and never panics whatever the bytes are. Only F32 is supported.

@@ -2,6 +2,7 @@ package safetensors
 
 import (
 	"bufio"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -37,7 +38,10 @@ func (f *File) Names() []string {
 	return names
 }
 
-// ReadFile reads a whole file.
+// ErrFormat is what reading returns, wrapped, for what is no safetensors file by its first bytes.
+var ErrFormat = errors.New("is not a safetensors file")
+
+// ReadFile reads a whole file. If the file has a checksum and another content, the error is [ErrDamaged].
 func ReadFile(path string) (*File, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -73,15 +77,15 @@ func Read(r io.Reader, size int64) (*File, error) {
 func decode(r io.Reader, size int64) (*File, error) {
 	var length [8]byte
 	if size < int64(len(length)) {
-		return nil, fmt.Errorf("offset 0: want 8 bytes of header length, have %d", size)
+		return nil, fmt.Errorf("%w: offset 0: want 8 bytes of header length, have %d", ErrFormat, size)
 	}
 	if _, err := io.ReadFull(r, length[:]); err != nil {
 		return nil, readError("header length", 0, err)
 	}
 	n, rest := binary.LittleEndian.Uint64(length[:]), uint64(size)-8
 	switch {
-	case n > MaxHeader:
-		return nil, fmt.Errorf("offset 0: header of %d bytes, the format allows %d", n, MaxHeader)
+	case n > MaxHeader: // as of the first letters of a text
+		return nil, fmt.Errorf("%w: offset 0: a header of %d bytes, the format allows %d", ErrFormat, n, MaxHeader)
 	case n > rest:
 		return nil, fmt.Errorf("offset 8: want %d bytes of header, have %d", n, rest)
 	}
@@ -89,21 +93,32 @@ func decode(r io.Reader, size int64) (*File, error) {
 	if _, err := io.ReadFull(r, header); err != nil {
 		return nil, readError("header", 8, err)
 	}
+	if n > 0 && header[0] != '{' {
+		return nil, fmt.Errorf("%w: header: want a JSON object at its start", ErrFormat)
+	}
 	entries, metadata, err := decodeHeader(header, rest-n)
 	if err != nil {
 		return nil, fmt.Errorf("header: %w", err)
 	}
 	out := &File{Metadata: metadata}
+	h := sha256.New()
+	var sums []tensorSum
 	for _, e := range entries {
 		t := tensor.New(e.shape...)
-		if err := readFloats(r, t.Data()); err != nil {
+		h.Reset()
+		if err := readFloats(io.TeeReader(r, h), t.Data()); err != nil {
 			return nil, readError(fmt.Sprintf("tensor %q", e.name), 8+n+e.start, err)
 		}
+		sums = append(sums, tensorSum{e.name, e.shape, [sha256.Size]byte(h.Sum(nil))})
 		out.Tensors = append(out.Tensors, Tensor{Name: e.name, Value: t})
+	}
+	if err := verify(sums, metadata); err != nil {
+		return nil, err
 	}
 	return out, nil
 }
 
+// readFloats reads elements as they are in a file.
 func readFloats(r io.Reader, dst []float32) error {
 	var block [1 << 15]byte
 	for len(dst) > 0 {

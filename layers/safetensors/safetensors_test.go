@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -59,7 +60,9 @@ func TestWrittenBytesFollowTheFormat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	header := `{"__metadata__":{"k":"v","z":"1"},"b":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"a":{"dtype":"F32","shape":[1,1],"data_offsets":[8,12]}}`
+	header := `{"__metadata__":{"k":"v","nasbench.checksum":"CHECKSUM","z":"1"},"b":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"a":{"dtype":"F32","shape":[1,1],"data_offsets":[8,12]}}`
+	// SHA-256 of "2 1 k 1 v 1 z 1 1 1 a 2 [1 1] " with that of a's bytes, and "1 b 1 [2] " with that of b's.
+	header = strings.Replace(header, "CHECKSUM", "nasbench sha256 686e69676bc379f94ce8d6eac090e1a883b8a63205ba68c76ab27eeee2a79b9b", 1)
 	header += strings.Repeat(" ", (8-len(header)%8)%8)
 	want := append([]byte{byte(len(header)), 0, 0, 0, 0, 0, 0, 0}, header...)
 	want = append(want, 0, 0, 0x80, 0x3f, 0, 0, 0, 0x40, 0, 0, 0, 0xbf)
@@ -286,8 +289,9 @@ func TestPythonReadsTheFile(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	want := "metadata step=3\na [] -0.5\nb [2, 3] 1.0 2.0 3.0 4.0 5.0 6.0\n"
-	if got := strings.ReplaceAll(string(out), "\r\n", "\n"); got != want {
+	want := "metadata nasbench.checksum=nasbench sha256 SUM\nmetadata step=3\na [] -0.5\nb [2, 3] 1.0 2.0 3.0 4.0 5.0 6.0\n"
+	got := regexp.MustCompile("sha256 [0-9a-f]{64}").ReplaceAllString(strings.ReplaceAll(string(out), "\r\n", "\n"), "sha256 SUM")
+	if got != want {
 		t.Errorf("Python reads\n%swant\n%s", got, want)
 	}
 }

@@ -9,10 +9,9 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"unicode/utf8"
 
+	"github.com/nasbench-go/nasbench/internal/wholefile"
 	"github.com/nasbench-go/nasbench/tensor"
 )
 
@@ -28,11 +27,18 @@ type Tensor struct {
 	Value *tensor.Tensor
 }
 
-// Write writes the tensors in the given order, and the metadata if there is any. Equal arguments give
+// Write writes the tensors in the given order, and the metadata with a checksum added. Equal arguments give
 // equal bytes. It returns an error if a name is empty, reserved, not UTF-8 or used twice, or
 // a tensor is not contiguous.
 func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
-	header, err := encodeHeader(tensors, metadata)
+	err := check(tensors, metadata)
+	if err == nil {
+		metadata, err = withChecksum(tensors, metadata)
+	}
+	var header []byte
+	if err == nil {
+		header, err = encodeHeader(tensors, metadata)
+	}
 	if err != nil {
 		return fmt.Errorf("safetensors: %w", err)
 	}
@@ -44,50 +50,66 @@ func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 	if _, err := w.Write(header); err != nil {
 		return err
 	}
-	var block [1 << 15]byte
 	for _, t := range tensors {
-		for data := t.Value.Data(); len(data) > 0; {
-			n := min(len(data), len(block)/4)
-			for i, v := range data[:n] {
-				binary.LittleEndian.PutUint32(block[4*i:], math.Float32bits(v))
-			}
-			if _, err := w.Write(block[:4*n]); err != nil {
-				return err
-			}
-			data = data[n:]
+		if err := writeFloats(w, t.Value.Data()); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+// writeFloats writes elements as they are in a file.
+func writeFloats(w io.Writer, data []float32) error {
+	var block [1 << 15]byte
+	for len(data) > 0 {
+		n := min(len(data), len(block)/4)
+		for i, v := range data[:n] {
+			binary.LittleEndian.PutUint32(block[4*i:], math.Float32bits(v))
+		}
+		if _, err := w.Write(block[:4*n]); err != nil {
+			return err
+		}
+		data = data[n:]
+	}
+	return nil
+}
+
+// check finds names and tensors that cannot be written.
+func check(tensors []Tensor, metadata map[string]string) error {
+	for k, v := range metadata {
+		if !utf8.ValidString(k) || !utf8.ValidString(v) {
+			return fmt.Errorf("metadata %q: not UTF-8", k)
+		}
+	}
+	seen := make(map[string]bool, len(tensors))
+	for _, t := range tensors {
+		switch {
+		case t.Name == "" || t.Name == metadataName || !utf8.ValidString(t.Name):
+			return fmt.Errorf("%q cannot be the name of a tensor", t.Name)
+		case seen[t.Name]:
+			return fmt.Errorf("tensor %q is given twice", t.Name)
+		case !t.Value.Contiguous():
+			return fmt.Errorf("tensor %q is not contiguous", t.Name)
+		}
+		seen[t.Name] = true
+	}
+	return nil
+}
+
+// encodeHeader returns the header of tensors and metadata that were checked.
 func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteByte('{')
 	if len(metadata) > 0 {
-		for k, v := range metadata {
-			if !utf8.ValidString(k) || !utf8.ValidString(v) {
-				return nil, fmt.Errorf("metadata %q: not UTF-8", k)
-			}
-		}
-		m, err := json.Marshal(metadata) // sorts the keys
+		m, err := encodeText(metadata) // sorts the keys
 		if err != nil {
 			return nil, err
 		}
 		fmt.Fprintf(&b, "%q:%s", metadataName, m)
 	}
-	seen := make(map[string]bool, len(tensors))
 	offset := 0
 	for _, t := range tensors {
-		switch {
-		case t.Name == "" || t.Name == metadataName || !utf8.ValidString(t.Name):
-			return nil, fmt.Errorf("%q cannot be the name of a tensor", t.Name)
-		case seen[t.Name]:
-			return nil, fmt.Errorf("tensor %q is given twice", t.Name)
-		case !t.Value.Contiguous():
-			return nil, fmt.Errorf("tensor %q is not contiguous", t.Name)
-		}
-		seen[t.Name] = true
-		name, err := json.Marshal(t.Name)
+		name, err := encodeText(t.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -115,52 +137,29 @@ func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) 
 // WriteFile writes a file with [Write] and puts it in place only when it is complete and on the
 // disk: whatever happens, path holds its old content or the new one. A link is followed; what is neither a file nor
 // missing is refused.
-func WriteFile(path string, tensors []Tensor, metadata map[string]string) (err error) {
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
-	}
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("safetensors %s: not a regular file", path)
-	}
-	dir, base := filepath.Split(path)
-	if dir == "" {
-		dir = "."
-	}
-	f, err := os.CreateTemp(dir, base+".tmp-*")
-	if err != nil {
+func WriteFile(path string, tensors []Tensor, metadata map[string]string) error {
+	if err := writeFile(path, tensors, metadata); err != nil {
 		return fmt.Errorf("safetensors %s: %w", path, err)
 	}
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("safetensors %s: %w", path, errors.Join(err, os.Remove(f.Name())))
-		}
-	}()
+	return nil
+}
+
+func writeFile(path string, tensors []Tensor, metadata map[string]string) error {
+	f, err := wholefile.Create(path)
+	if err != nil {
+		return err
+	}
 	w := bufio.NewWriterSize(f, 1<<16)
 	err = Write(w, tensors, metadata)
 	if err == nil {
 		err = w.Flush()
 	}
-	if err == nil {
-		err = f.Sync()
+	if err != nil {
+		return errors.Join(err, f.Discard())
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err = os.Chmod(f.Name(), 0o644); err != nil { // CreateTemp makes it private
-		return err
-	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	syncDir(dir)
-	return nil
+	return f.Commit()
 }
 
-// syncDir makes a rename durable where the system allows to sync a directory. Where it does
-// not, the file is complete all the same, so errors do not matter.
-func syncDir(dir string) {
-	if d, err := os.Open(dir); err == nil {
-		_ = d.Sync()
-		_ = d.Close()
-	}
-}
+// RemoveLeftovers removes what processes that were killed in [WriteFile] have left beside the file at path. What another
+// process is writing stays. Whoever is going to write a file calls it at the start.
+func RemoveLeftovers(path string) { wholefile.RemoveLeftovers(path) }
