@@ -291,7 +291,7 @@ func (t *training) run(ctx context.Context, s space.Space) error {
 	if err != nil {
 		return err
 	}
-	return r.end(model.Test)
+	return r.end(model)
 }
 
 func (t *training) sayInterrupted(epoch int) {

@@ -47,7 +47,6 @@ func (w *trainWatch) step(s study.Step) {
 type trainReport struct {
 	*training
 	display *display
-	last    study.Point
 }
 
 // epochRecord is the JSON of an epoch.
@@ -61,7 +60,6 @@ type epochRecord struct {
 
 // epoch prints one epoch. An error of standard output is kept there, so it returns nil.
 func (r *trainReport) epoch(p study.Point) error {
-	r.last = p
 	elapsed := time.Since(r.start)
 	r.display.clear()
 	if r.json {
@@ -102,7 +100,8 @@ type trainResult struct {
 }
 
 // end prints the result. A test of no images was not made.
-func (r *trainReport) end(test evaluator.TestResult) error {
+func (r *trainReport) end(model *evaluator.Model) error {
+	test := &model.Test
 	if !r.json {
 		var b strings.Builder
 		if test.Images > 0 {
@@ -122,8 +121,8 @@ func (r *trainReport) end(test evaluator.TestResult) error {
 		Type: "result", Genome: r.arch, Architecture: architecture, Params: r.cost.Params, FLOPs: r.cost.FLOPs,
 		Epochs: r.epochs, TrainImages: r.data.Train.Len(), TestImages: test.Images,
 	}
-	if r.data.Validation != nil && r.last.Epoch > 0 {
-		out.ValAccuracy = &r.last.ValAccuracy
+	if r.data.Validation != nil {
+		out.ValAccuracy = &model.Metrics.ValAccuracy
 	}
 	if test.Images > 0 {
 		out.TestAccuracy, out.TestLoss = &test.Accuracy, &test.Loss

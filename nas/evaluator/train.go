@@ -35,7 +35,7 @@ func interrupted(ctx context.Context, err error) bool {
 // train makes the epochs that are not done yet.
 func (t *Training) train(ctx context.Context) error {
 	if t.done == t.options.Epochs {
-		return t.save() // for a resumed training that is saved under another name
+		return t.finished(ctx)
 	}
 	for t.done < t.options.Epochs {
 		if err := t.steps(ctx, t.done+1); err != nil {
@@ -46,8 +46,7 @@ func (t *Training) train(ctx context.Context) error {
 			return err
 		}
 		t.done, t.lossSum = point.Epoch, 0
-		m := &t.model.Metrics
-		m.Epochs, m.TrainLoss, m.ValLoss, m.ValAccuracy = point.Epoch, point.TrainLoss, point.ValLoss, point.ValAccuracy
+		t.reached(point)
 		t.model.Curve = append(t.model.Curve, point)
 		if t.options.Report != nil {
 			if err := t.options.Report(point); err != nil {
@@ -59,6 +58,23 @@ func (t *Training) train(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// finished measures again what a training reached that was resumed after its last epoch, to the same bits, and saves it, maybe under another name.
+func (t *Training) finished(ctx context.Context) error {
+	point, err := t.measure(ctx, t.done)
+	if err != nil {
+		return err
+	}
+	point.TrainLoss = 0 // not kept
+	t.reached(point)
+	return t.save()
+}
+
+// reached notes what an epoch came to.
+func (t *Training) reached(p study.Point) {
+	m := &t.model.Metrics
+	m.Epochs, m.TrainLoss, m.ValLoss, m.ValAccuracy = p.Epoch, p.TrainLoss, p.ValLoss, p.ValAccuracy
 }
 
 // steps makes the steps of an epoch that are not made yet.

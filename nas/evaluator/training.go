@@ -9,6 +9,7 @@ import (
 	"github.com/nasbench-go/nasbench/internal/stream"
 	"github.com/nasbench-go/nasbench/kernels"
 	"github.com/nasbench-go/nasbench/layers"
+	"github.com/nasbench-go/nasbench/layers/safetensors"
 	"github.com/nasbench-go/nasbench/nas/space"
 	"github.com/nasbench-go/nasbench/nas/study"
 	"github.com/nasbench-go/nasbench/tensor"
@@ -123,6 +124,7 @@ func (t *Training) prepare() (err error) {
 			return fail("cannot be built: %v", err)
 		}
 	}
+	safetensors.RemoveLeftovers(o.Out)
 	if o.Resume != "" {
 		return t.restore(o.Resume)
 	}
