@@ -37,7 +37,12 @@ func cifarSource() source {
 			return locateFiles(info, dirs, append(cifarTrain(), cifarTest))
 		},
 		open: func(info Info, dir string, _ Options) (*Dataset, error) {
-			return openCIFAR(info, os.DirFS(dir), dir, cifarRecords)
+			d, err := openCIFAR(info, os.DirFS(dir), dir, cifarRecords)
+			if err != nil {
+				return nil, err
+			}
+			d.contents = fileContents(dir, append(cifarTrain(), cifarTest))
+			return d, nil
 		},
 	}
 }

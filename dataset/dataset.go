@@ -47,9 +47,13 @@ type Options struct {
 
 // Dataset is an open data set: its train split, and the way to its test split.
 type Dataset struct {
-	info  Info
-	train *Split
-	test  func() (*Split, error)
+	info     Info
+	train    *Split
+	test     func() (*Split, error)
+	contents contents
+
+	digesting sync.Mutex
+	digest    string // "" before it was asked for
 }
 
 // Info describes the data set, sizes and counts included.

@@ -91,7 +91,15 @@ func openDigits(info Info, path string, o Options) (*Dataset, error) {
 	if err != nil {
 		return nil, fileError(info, path, err)
 	}
-	return newDataset(info, path, train, len(inTest), func() (*Split, error) { return all.Subset(inTest) })
+	d, err := newDataset(info, path, train, len(inTest), func() (*Split, error) { return all.Subset(inTest) })
+	if err != nil {
+		return nil, err
+	}
+	d.contents = contents{
+		rule:  fmt.Sprintf("test %g, seed %d", digitsTestPart, testSeed),
+		parts: []part{{role: digitsFile, file: path, packed: true}},
+	}
+	return d, nil
 }
 
 // table of numbers and words, as read.

@@ -24,6 +24,17 @@
 // beside it. Of a CSV file a tenth of every class is the test split; of a folder
 // without a subfolder test, a fifth. Both choices are the same in every run.
 //
+// # Identity
+//
+// [Dataset.Digest] is the same for the same data, wherever and on whichever machine it lies, gzipped or not. It is a SHA-256 sum over the names of the
+// classes by label and the contents of the files in the order of the samples, each with its split and its label, test files included. So it changes with a
+// pixel, a label, a class's name, with a file more or less, and with names as far as they decide the order. It is not over decoded pixels, for three
+// reasons: how pictures are decoded and scaled are options, which are recorded on their own; another version of a decoder must not
+// make the same files other data; and test files can be summed up without being looked at. What cannot be read and is left out does not count.
+//
+// Sums of files are kept in the user's cache folder by path, size and times. A file that was changed within the last seconds is always read. Without a
+// cache folder all are.
+//
 // # Splits
 //
 // A [Dataset] has a train split and a test split. A search sees the train split only,

@@ -69,7 +69,12 @@ func locateIDX(info Info, o Options) (string, error) {
 }
 
 func openIDXFolder(info Info, dir string, _ Options) (*Dataset, error) {
-	return openIDX(info, os.DirFS(dir), dir)
+	d, err := openIDX(info, os.DirFS(dir), dir)
+	if err != nil {
+		return nil, err
+	}
+	d.contents = idxContents(nil, dir, d.train)
+	return d, nil
 }
 
 // openIDX opens a data set of four IDX files in fsys; dir is its name in errors.

@@ -107,9 +107,14 @@ func openImages(info Info, dir string, o Options) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newDataset(info, root, split, len(test.paths), func() (*Split, error) {
+	d, err := newDataset(info, root, split, len(test.paths), func() (*Split, error) {
 		return decodeAll(info, test, size, classes, split.Channels)
 	})
+	if err != nil {
+		return nil, err
+	}
+	d.contents = pictureContents(train, test)
+	return d, nil
 }
 
 func isDir(path string) bool {

@@ -27,7 +27,12 @@ func miniSource() source {
 			if err != nil {
 				return nil, fileError(info, "", err)
 			}
-			return openIDX(info, fsys, "embedded")
+			d, err := openIDX(info, fsys, "embedded")
+			if err != nil {
+				return nil, err
+			}
+			d.contents = idxContents(fsys, "", d.train)
+			return d, nil
 		},
 	}
 }

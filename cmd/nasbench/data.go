@@ -90,6 +90,8 @@ type dataSet struct {
 	Licence  string   `json:"licence,omitempty"`
 	Source   string   `json:"source,omitempty"`
 
+	Digest string `json:"digest,omitempty"` // of content, classes and splits
+
 	Notes []string `json:"notes,omitempty"` // what was decided and left out in reading
 
 	TrainPerClass []int `json:"train_per_class,omitempty"`
@@ -175,7 +177,7 @@ func (a *app) newDataInfo() *cobra.Command {
 		Short:             "Read and describe a data set",
 		Args:              oneArg("the name of a data set"),
 		ValidArgsFunction: completeFirst(dataNames),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			options, err := data.options()
 			if err != nil {
 				return err
@@ -190,6 +192,9 @@ func (a *app) newDataInfo() *cobra.Command {
 			}
 			s := newDataSet(d.Info())
 			s.Test = test.Len()
+			if s.Digest, err = d.Digest(cmd.Context()); err != nil {
+				return err
+			}
 			s.TrainPerClass, s.TestPerClass = d.Train().Counts(), test.Counts()
 			if asJSON {
 				return writeJSON(a.stdout, s)
@@ -211,6 +216,7 @@ func printDataSet(out io.Writer, s dataSet, width int) error {
 	fmt.Fprintf(w, "train\t%s\n", formatWhole(s.Train))
 	fmt.Fprintf(w, "test\t%s\n", formatWhole(s.Test))
 	fmt.Fprintf(w, "location\t%s\n", s.Location)
+	fmt.Fprintf(w, "digest\t%s\n", s.Digest)
 	fmt.Fprintf(w, "licence\t%s\n", orUnknown(s.Licence))
 	fmt.Fprintf(w, "source\t%s\n", orUnknown(s.Source))
 	for _, note := range s.Notes {
