@@ -112,6 +112,8 @@ type ranking struct {
 	space   space.Space
 	level   kernels.Level
 	genomes []space.Genome
+
+	recorded bool // whether it goes on with a recorded one, whose settings hold
 }
 
 func (a *app) rank(ctx context.Context, flags *pflag.FlagSet, o *rankOptions) (err error) {
@@ -142,7 +144,7 @@ func (a *app) rank(ctx context.Context, flags *pflag.FlagSet, o *rankOptions) (e
 		if err != nil {
 			return err
 		}
-		if ok {
+		if r.recorded = ok; ok {
 			if err := adopt(flags, rankSettings(), info.Settings); err != nil {
 				return fmt.Errorf("study %s: %q: %w", r.file.Path(), o.studyName, err)
 			}
@@ -181,7 +183,9 @@ func (r *ranking) prepare(ctx context.Context) (err error) {
 	if err := r.recipeFlags.check(r.flags); err != nil {
 		return err
 	}
-	r.suit(r.flags, r.spaceName, r.level)
+	if !r.recorded {
+		r.suit(r.flags, r.spaceName, r.level)
+	}
 	if err := r.taskFlags.check(); err != nil {
 		return err
 	}
@@ -200,6 +204,9 @@ func (r *ranking) prepare(ctx context.Context) (err error) {
 	}
 	if err := checkRecipe(r.recipe, task); err != nil {
 		return err
+	}
+	if !r.recorded {
+		r.suitImages(r.flags, task)
 	}
 	if r.space, err = r.openSpace(ctx, task, r.constraints()); err != nil {
 		return err

@@ -34,6 +34,7 @@ const (
 	defaultTop           = 10
 
 	fasterBounds = 4
+	defaultArea  = 32 * 32 // of the largest images that the bounds are meant for, in pixels
 )
 
 // searchOptions are the flags of a search.
@@ -322,6 +323,9 @@ func (s *session) prepare(ctx context.Context) (err error) {
 	}
 	if err := checkRecipe(s.recipe, task); err != nil {
 		return err
+	}
+	if s.recorded == nil {
+		s.suitImages(s.flags, task)
 	}
 	if s.space, err = s.timedSpace(ctx, task, s.constraints()); err != nil {
 		return err

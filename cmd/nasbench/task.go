@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
+	"math/bits"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -181,7 +183,7 @@ type boundFlags struct {
 func (b *boundFlags) add(flags *pflag.FlagSet) {
 	b.flops, b.activation, b.minParams = defaultMaxFLOPs, defaultMaxActivation, defaultMinParams
 	b.channels = space.DefaultMaxChannels
-	flags.Var(sizeValue{&b.flops}, "max-flops", "most FLOPs of an architecture, for one image forward; four times the default with faster than generic kernels, none in other spaces than chain")
+	flags.Var(sizeValue{&b.flops}, "max-flops", "most FLOPs of an architecture, for one image forward; four times the default with faster than generic kernels, more for images larger than 32x32 by their area, none in other spaces than chain")
 	flags.Var(sizeValue{&b.params}, "max-params", "most parameters of an architecture")
 	flags.Var(sizeValue{&b.minParams}, "min-params", "fewest parameters of an architecture; likewise, but none if another bound is given")
 	flags.Var(sizeValue{&b.activation}, "max-activation", "most bytes of activations of an architecture, for one image forward; likewise")
@@ -219,6 +221,30 @@ func (b *boundFlags) suit(flags *pflag.FlagSet, spaceName string, level kernels.
 			b.minParams = 0
 		}
 	}
+}
+
+// suitImages widens the bounds that the user leaves open, and that suit has chosen, for images that are larger than those that the defaults
+// are meant for: FLOPs and bytes of activations grow with the area, parameters do not.
+func (b *boundFlags) suitImages(flags *pflag.FlagSet, task space.Task) {
+	area := int64(task.Height) * int64(task.Width)
+	if area <= defaultArea {
+		return
+	}
+	for name, bound := range map[string]*int64{"max-flops": &b.flops, "max-activation": &b.activation} {
+		if !flags.Changed(name) {
+			*bound = scaled(*bound, area, defaultArea)
+		}
+	}
+}
+
+// scaled is n*by/of, or the largest number if that is less.
+func scaled(n, by, of int64) int64 {
+	high, low := bits.Mul64(uint64(n), uint64(by))
+	if high >= uint64(of) {
+		return math.MaxInt64
+	}
+	quotient, _ := bits.Div64(high, low, uint64(of))
+	return int64(min(quotient, math.MaxInt64))
 }
 
 func (b *boundFlags) constraints() space.Constraints {

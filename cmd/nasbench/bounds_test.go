@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/spf13/pflag"
+
+	"github.com/nasbench-go/nasbench/internal/stream"
+	"github.com/nasbench-go/nasbench/kernels"
+	"github.com/nasbench-go/nasbench/nas/space"
+)
+
+// suited returns the bounds of a search in space chain with these flags.
+func suited(t *testing.T, task space.Task, level kernels.Level, args ...string) *boundFlags {
+	t.Helper()
+	var b boundFlags
+	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	b.add(flags)
+	if err := flags.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	b.suit(flags, defaultSpace, level)
+	b.suitImages(flags, task)
+	return &b
+}
+
+func TestDefaultBoundsAllowNetworksForImagesOfEverySize(t *testing.T) {
+	for _, level := range []kernels.Level{kernels.Generic, kernels.AVX512} {
+		for _, channels := range []int{1, 3} {
+			for _, side := range []int{1, 2, 8, 12, 16, 24, 28, 32, 33, 48, 64, 96, 128, 224, 256, 512, 1024, 4096} {
+				task := space.Task{Height: side, Width: side, Channels: channels, Classes: 10}
+				s, err := space.New(defaultSpace, task, suited(t, task, level).constraints())
+				if err != nil {
+					t.Fatal(err)
+				}
+				rng := stream.New(1, "test")
+				for range 20 {
+					if _, err := s.Random(rng); err != nil {
+						t.Errorf("%d pixels a side, %d channels, %v kernels: %v", side, channels, level, err)
+						break
+					}
+				}
+			}
+		}
+	}
+}
+
+// Studies have recorded what the defaults were.
+func TestDefaultBoundsOfSmallImagesAreThoseOfTheRecords(t *testing.T) {
+	for _, side := range []int{1, 8, 28, 32} {
+		task := space.Task{Height: side, Width: side, Channels: 3, Classes: 10}
+		for level, want := range map[kernels.Level]string{kernels.Generic: "5000000 400000 10000", kernels.AVX2: "20000000 1600000 40000"} {
+			b := suited(t, task, level)
+			if got := fmt.Sprint(b.flops, b.activation, b.minParams); got != want {
+				t.Errorf("%d pixels a side, %v kernels: bounds %s, want %s", side, level, got, want)
+			}
+		}
+	}
+}
+
+func TestDefaultBoundsGrowWithTheArea(t *testing.T) {
+	task := space.Task{Height: 64, Width: 128, Channels: 3, Classes: 10}
+	if b := suited(t, task, kernels.AVX2); b.flops != 160_000_000 || b.activation != 12_800_000 || b.minParams != 40_000 {
+		t.Errorf("%+v", b)
+	}
+	if b := suited(t, task, kernels.AVX2, "--max-flops", "7M"); b.flops != 7_000_000 || b.activation != 12_800_000 || b.minParams != 0 {
+		t.Errorf("with a bound of the user's: %+v", b)
+	}
+	if b := suited(t, task, kernels.AVX2, "--max-flops", "none"); b.flops != 0 {
+		t.Errorf("without a bound: %+v", b)
+	}
+	task.Height, task.Width = 1<<31, 1<<30
+	if b := suited(t, task, kernels.AVX2); b.flops <= 0 || b.activation <= 0 {
+		t.Errorf("of the largest images: %+v", b)
+	}
+}
