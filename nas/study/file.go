@@ -25,7 +25,8 @@ const busyMilliseconds = 5000
 var ErrInUse = errors.New("in use by another process")
 
 // File is an SQLite database that holds any number of studies by name. One process at a
-// time may open it; a lock on the file of the same name with ".lock" appended sees to that.
+// time may open it to write; a lock on the file of the same name with ".lock" appended sees to that. Any number may read it at the
+// same time: see [OpenReadOnly].
 //
 // The database uses write-ahead logging with full synchronisation: a trial whose
 // Append has returned survives the death of the process and of the machine.
@@ -92,7 +93,11 @@ func openFile(path string, o FileOptions) (*File, error) {
 	if !locked {
 		return nil, fmt.Errorf("is %w", ErrInUse)
 	}
-	if err := f.open(target); err != nil {
+	err = checkLog(target)
+	if err == nil {
+		err = f.open(target)
+	}
+	if err != nil {
 		f.Close()
 		return nil, err
 	}
@@ -130,6 +135,18 @@ func checkHeader(path string) error {
 	return nil
 }
 
+// checkLog refuses a write-ahead log that was damaged: SQLite would drop what follows the damage.
+func checkLog(path string) error {
+	data, err := readHead(path+"-wal", maxImage)
+	if err != nil {
+		return fmt.Errorf("cannot be opened: %w", err)
+	}
+	if _, err := readWAL(data); err != nil {
+		return fmt.Errorf("is damaged: %w", err)
+	}
+	return nil
+}
+
 func (f *File) open(path string) error {
 	slash := filepath.ToSlash(path)
 	if !strings.HasPrefix(slash, "/") {
@@ -155,8 +172,8 @@ func (f *File) open(path string) error {
 	if f.version == 0 {
 		return f.create()
 	}
-	// Find out now, not after the first trial, whether the file can be written.
-	if _, err := db.Exec("BEGIN IMMEDIATE; ROLLBACK"); err != nil {
+	// Find out now, not after the first trial, whether the file can be written. The log begins empty, so that nothing of a cut transaction stays in it.
+	if _, err := db.Exec("BEGIN IMMEDIATE; ROLLBACK; PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
 		return because("cannot be written", err)
 	}
 	return nil
