@@ -79,23 +79,15 @@ With --json it is one object.`,
 	return cmd
 }
 
-// openRecorded opens a study file that is there.
-func openRecorded(path string) (*study.File, error) {
-	if _, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("study file: %w", err)
-	}
-	return study.OpenFile(path, study.FileOptions{})
-}
-
 // recording is a study as it is on record.
 type recording struct {
 	study.Info
 	trials []study.Trial
 }
 
-// readStudies reads the studies of a file.
+// readStudies reads the studies of a file, which another process may be writing.
 func readStudies(path string) (out []recording, err error) {
-	f, err := openRecorded(path)
+	f, err := study.OpenReadOnly(path)
 	if err != nil {
 		return nil, err
 	}
@@ -110,11 +102,7 @@ func studiesOf(f *study.File) (out []recording, err error) {
 		return nil, err
 	}
 	for _, i := range infos {
-		store, err := f.Study(i.Name, i.Settings)
-		if err != nil {
-			return nil, err
-		}
-		trials, err := store.Trials()
+		trials, err := f.Trials(i.Name)
 		if err != nil {
 			return nil, err
 		}
