@@ -235,10 +235,16 @@ func (p *Program) Label() {
 	}
 	// Workers take the labels over part by part.
 	p.task = func(part, worker int) {
+		if p.halted() {
+			return
+		}
 		pprof.SetGoroutineLabels(p.current.labels)
 		p.current.run(part, p.scratch[worker])
 	}
 	p.turn = func(at, worker int) {
+		if p.halted() {
+			return
+		}
 		t := p.turns[at]
 		s := &p.steps[t.step]
 		pprof.SetGoroutineLabels(s.labels)

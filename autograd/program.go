@@ -53,8 +53,9 @@ type Program struct {
 	turns    []turn
 	turn     func(at, worker int) // one of turns
 	threads  *kernels.Threads
-	scratch  [][]float32 // one for each worker
-	clock    uint64      // the run's step number
+	scratch  [][]float32     // one for each worker
+	clock    uint64          // the run's step number
+	ctx      context.Context // of RunContext, while it runs; nil otherwise
 	tensors  map[*Node]*tensor.Tensor
 	schedule []*Node
 	plan     *plan
@@ -229,8 +230,15 @@ func build(o Options, aside int64) (*Program, error) {
 		p.scratch[i] = o.Memory.take(i+1, scratch, limit)
 	}
 	p.makeWaves(&waves)
-	p.task = func(part, worker int) { p.current.run(part, p.scratch[worker]) }
+	p.task = func(part, worker int) {
+		if !p.halted() {
+			p.current.run(part, p.scratch[worker])
+		}
+	}
 	p.turn = func(at, worker int) {
+		if p.halted() {
+			return
+		}
 		t := p.turns[at]
 		p.steps[t.step].run(t.part, p.scratch[worker])
 	}
@@ -331,10 +339,16 @@ func (p *Program) bind(n *Node, arena []float32) error {
 
 // Run executes the program once. The step number decides the random masks of dropout and
 // drop-path, so that a step can be repeated exactly. Run allocates nothing.
-func (p *Program) Run(stepNumber uint64) {
+func (p *Program) Run(stepNumber uint64) { p.run(stepNumber) }
+
+// run goes through all waves, or until the context of the run ends.
+func (p *Program) run(stepNumber uint64) {
 	p.clock = stepNumber
 	p.prepare()
 	for i := range p.waves {
+		if p.halted() {
+			return
+		}
 		p.runWave(&p.waves[i])
 	}
 }
@@ -371,7 +385,7 @@ func (p *Program) prepare() {
 	for i := range p.prologue {
 		p.runStep(&p.prologue[i])
 	}
-	p.ready = true
+	p.ready = !p.halted()
 }
 
 func (p *Program) runStep(s *step) {

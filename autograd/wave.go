@@ -209,7 +209,7 @@ func (p *Program) makeWaves(rules *waveRules) {
 // runWave runs the steps of a wave: one after the other if it is not worth handing out or there is nobody to hand it to.
 func (p *Program) runWave(w *wave) {
 	if w.first == w.last || w.small || len(p.scratch) == 1 {
-		for i := w.first; i <= w.last; i++ {
+		for i := w.first; i <= w.last && !p.halted(); i++ {
 			p.runStep(&p.steps[i])
 		}
 		return

@@ -1,6 +1,7 @@
 package layers
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -18,7 +19,8 @@ type Predictor struct {
 	each    int               // images that a stream takes at a time; 0 if the only one takes the batch
 	threads *kernels.Threads
 	task    func(part, worker int)
-	node    *autograd.Node // images of the graph that was built last
+	ctx     context.Context // of the run
+	node    *autograd.Node  // images of the graph that was built last
 	summary autograd.Summary
 	images  []float32
 	logits  *tensor.Tensor
@@ -209,8 +211,9 @@ func (p *Predictor) divide(model Module, input, output tensor.Shape, o autograd.
 		lo := part * p.each
 		hi := min(lo+p.each, input[0])
 		copy(s.images, p.images[lo*pixels:hi*pixels])
-		s.program.Run(0)
-		copy(p.logits.Data()[lo*classes:hi*classes], s.logits.Data())
+		if s.program.RunContext(p.ctx, 0) == nil {
+			copy(p.logits.Data()[lo*classes:hi*classes], s.logits.Data())
+		}
 	}
 	return true, nil
 }
@@ -229,12 +232,19 @@ func (p *Predictor) Images() []float32 { return p.images }
 // Run computes the logits of the batch, N x classes. They stay valid until the next run. It
 // allocates nothing.
 func (p *Predictor) Run() *tensor.Tensor {
-	if p.each == 0 {
-		p.streams[0].program.Run(0)
-		return p.logits
-	}
-	p.threads.Run((p.logits.Shape()[0]+p.each-1)/p.each, p.task)
+	_ = p.run(context.Background()) // which never ends
 	return p.logits
+}
+
+// run computes the logits, unless ctx ends before.
+func (p *Predictor) run(ctx context.Context) error {
+	if p.each == 0 {
+		return p.streams[0].program.RunContext(ctx, 0)
+	}
+	p.ctx = ctx
+	p.threads.Run((p.logits.Shape()[0]+p.each-1)/p.each, p.task)
+	p.ctx = nil
+	return ctx.Err()
 }
 
 // Refresh makes the next run of a frozen predictor look at the parameters again. Others always do.
@@ -247,6 +257,11 @@ func (p *Predictor) Refresh() {
 // Score runs the batch and compares its first n rows with their labels; the other rows may
 // be anything. It returns an error if n is more than the batch or a label is not a class.
 func (p *Predictor) Score(labels []float32, n int) (Score, error) {
+	return p.ScoreContext(context.Background(), labels, n)
+}
+
+// ScoreContext is [Predictor.Score] that ctx can end in the middle, with its error.
+func (p *Predictor) ScoreContext(ctx context.Context, labels []float32, n int) (Score, error) {
 	rows, classes := p.logits.Shape()[0], p.logits.Shape()[1]
 	if n < 0 || n > rows || n > len(labels) {
 		return Score{}, fmt.Errorf("layers: score of %d rows: the batch has %d and there are %d labels", n, rows, len(labels))
@@ -254,7 +269,9 @@ func (p *Predictor) Score(labels []float32, n int) (Score, error) {
 	if err := checkLabels(labels[:n], classes); err != nil {
 		return Score{}, err
 	}
-	p.Run()
+	if err := p.run(ctx); err != nil {
+		return Score{}, err
+	}
 	s := Score{Count: n}
 	if n == 0 {
 		return s, nil

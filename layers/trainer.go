@@ -1,6 +1,7 @@
 package layers
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -94,6 +95,9 @@ type Trainer struct {
 	ema       *EMA // nil without averages
 	step      int
 	averaged  bool // the averages are swapped in
+
+	running []*Parameter // buffers, which the program itself writes to
+	before  [][]float32  // what they were before the step
 }
 
 // NewTrainer builds and compiles the training step of a model: mean cross-entropy, its gradients and everything
@@ -169,6 +173,12 @@ func NewTrainer(model Module, store *Store, o TrainerOptions) (*Trainer, error) 
 	if o.ClipNorm > 0 {
 		t.norm = NewGradNorm(t.grads, o.Table, o.Threads)
 	}
+	for _, p := range store.All() {
+		if p.Kind == Buffer {
+			t.running = append(t.running, p)
+			t.before = append(t.before, make([]float32, p.Value.Len()))
+		}
+	}
 	return t, nil
 }
 
@@ -227,14 +237,26 @@ func (t *Trainer) Rate() float64 { return t.options.Schedule(t.step, t.options.S
 
 // Step trains on the batch in Images and Labels and returns its mean loss. The error is a [*DivergedError], with the
 // loss, if that is not finite, or says which label is not a class.
-func (t *Trainer) Step() (float64, error) {
+func (t *Trainer) Step() (float64, error) { return t.StepContext(context.Background()) }
+
+// StepContext is [Trainer.Step] that ctx can end in the middle. With the error of ctx the step is not made, and the trainer is as it was
+// before: it can be saved, or go on.
+func (t *Trainer) StepContext(ctx context.Context) (float64, error) {
 	if t.averaged {
 		return 0, errors.New("layers: trainer: step while the averages are in use")
 	}
 	if err := checkLabels(t.labels, t.options.Classes); err != nil {
 		return 0, err
 	}
-	t.program.Run(uint64(t.step))
+	for i, p := range t.running {
+		copy(t.before[i], p.Value.Data())
+	}
+	if err := t.program.RunContext(ctx, uint64(t.step)); err != nil {
+		for i, p := range t.running {
+			copy(p.Value.Data(), t.before[i])
+		}
+		return 0, err
+	}
 	loss, norm, scale := float64(t.loss[0]), 0.0, 1.0
 	if t.norm != nil {
 		norm = t.norm.Compute()

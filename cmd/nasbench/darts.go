@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -140,8 +141,8 @@ func (s *session) relax(ctx context.Context) error {
 	return nil
 }
 
-// checkDarts refuses mixtures that cannot be made, before anything is written.
-func (s *session) checkDarts() error {
+// checkDarts refuses mixtures that cannot be made, and bounds that nothing meets, before anything is written.
+func (s *session) checkDarts(ctx context.Context) error {
 	relaxable, err := darts.Relaxable(s.space)
 	if err != nil {
 		return &usageError{err}
@@ -155,7 +156,13 @@ func (s *session) checkDarts() error {
 	if r.Size.Channels%s.darts.options.Partial != 0 {
 		return usagef("--darts-partial %d does not divide the %d channels of the mixture", s.darts.options.Partial, r.Size.Channels)
 	}
-	return nil
+	o := s.darts.options
+	o.Space, o.Size = s.space, size
+	err = o.CheckBounds(ctx)
+	if bounds, ok := errors.AsType[*darts.BoundsError](err); ok {
+		return &usageError{bounds}
+	}
+	return err
 }
 
 // isDartsFlag reports whether a setting is of the strategy darts alone.

@@ -331,7 +331,7 @@ func (s *session) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	if s.strategyName == dartsStrategy {
-		return s.checkDarts() // the strategy comes when there is something to propose
+		return s.checkDarts(ctx) // the strategy comes when there is something to propose
 	}
 	if s.strategyName == oneshotStrategy {
 		return s.checkOneshot()

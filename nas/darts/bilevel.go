@@ -1,6 +1,7 @@
 package darts
 
 import (
+	"context"
 	"fmt"
 	"math"
 
@@ -42,11 +43,13 @@ type program struct {
 	runs           uint64
 }
 
-// run computes and returns the loss.
-func (p *program) run() float64 {
-	p.Run(p.runs)
+// run computes and returns the loss. The error is that of ctx.
+func (p *program) run(ctx context.Context) (float64, error) {
+	if err := p.RunContext(ctx, p.runs); err != nil {
+		return 0, err
+	}
 	p.runs++
-	return float64(p.loss[0])
+	return float64(p.loss[0]), nil
 }
 
 // load copies a batch in.
@@ -165,8 +168,12 @@ func (b *bilevel) differentiate(pass *layers.Pass, loss *autograd.Node, arch boo
 }
 
 // teachWeights makes one step of the weights on the batch that is loaded in learn, and returns its loss.
-func (b *bilevel) teachWeights(rate float64) (float64, error) {
-	loss := b.learn.run()
+// With the error of ctx it makes none.
+func (b *bilevel) teachWeights(ctx context.Context, rate float64) (float64, error) {
+	loss, err := b.learn.run(ctx)
+	if err != nil {
+		return loss, err
+	}
 	norm := b.norm.Compute()
 	if !finite(loss) || !finite(norm) {
 		return loss, fmt.Errorf("darts: the search diverged: loss %g, norm of the gradients %g; a lower learning rate may help", loss, norm)
@@ -176,9 +183,9 @@ func (b *bilevel) teachWeights(rate float64) (float64, error) {
 }
 
 // teachArch makes one step of the architecture and returns the loss of its batch, which is loaded in choose, or in both
-// in second order; then the batch of the weights is loaded in learn.
-func (b *bilevel) teachArch(rate float64) (float64, error) {
-	loss, err := b.archGradient(rate)
+// in second order; then the batch of the weights is loaded in learn. With the error of ctx it makes none.
+func (b *bilevel) teachArch(ctx context.Context, rate float64) (float64, error) {
+	loss, err := b.archGradient(ctx, rate)
 	if err != nil {
 		return loss, err
 	}
@@ -193,11 +200,15 @@ func (b *bilevel) teachArch(rate float64) (float64, error) {
 }
 
 // archGradient fills archGrads. rate is that of the weights.
-func (b *bilevel) archGradient(rate float64) (loss float64, err error) {
+func (b *bilevel) archGradient(ctx context.Context, rate float64) (loss float64, err error) {
 	if b.o.SecondOrder {
-		loss = b.unrolledGradient(rate)
+		if loss, err = b.unrolledGradient(ctx, rate); err != nil {
+			return loss, err
+		}
 	} else {
-		loss = b.choose.run()
+		if loss, err = b.choose.run(ctx); err != nil {
+			return loss, err
+		}
 		for i, g := range b.choose.grads {
 			copy(b.archGrads[i].Data(), g.Data())
 		}
@@ -216,8 +227,10 @@ func (b *bilevel) archGradient(rate float64) (loss float64, err error) {
 // their next step: that of alpha itself less rate times the product of the mixed second derivative of L_train with the gradient
 // for w'. The product is a difference of two gradients, at w plus and minus a small step along that gradient (equation 8; the step is
 // that of section 2.3).
-func (b *bilevel) unrolledGradient(rate float64) float64 {
-	b.learn.run()
+func (b *bilevel) unrolledGradient(ctx context.Context, rate float64) (float64, error) {
+	if _, err := b.learn.run(ctx); err != nil {
+		return 0, err
+	}
 	velocity := b.sgd.State()
 	for i, p := range b.weights {
 		w, v, g := p.Value.Data(), velocity[i].Value.Data(), b.learn.grads[i].Data()
@@ -230,9 +243,13 @@ func (b *bilevel) unrolledGradient(rate float64) float64 {
 			w[j] -= float32(rate) * (float32(b.o.Momentum)*v[j] + g[j] + decay*w[j])
 		}
 	}
-	loss := b.both.run()
 	n := len(b.weights)
 	direction := b.both.grads[:n]
+	loss, err := b.both.run(ctx)
+	if err != nil {
+		b.step(direction, 0)
+		return loss, err
+	}
 	for i, g := range b.both.grads[n:] {
 		copy(b.archGrads[i].Data(), g.Data())
 	}
@@ -244,14 +261,17 @@ func (b *bilevel) unrolledGradient(rate float64) float64 {
 	}
 	if norm = math.Sqrt(norm); norm == 0 || !finite(norm) {
 		b.step(direction, 0)
-		return loss
+		return loss, nil
 	}
 	epsilon := 0.01 / norm
 	copy(b.choose.images, b.learn.images)
 	copy(b.choose.labels, b.learn.labels)
 	for _, sign := range []float64{1, -1} {
 		b.step(direction, sign*epsilon)
-		b.choose.run()
+		if _, err := b.choose.run(ctx); err != nil {
+			b.step(direction, 0)
+			return loss, err
+		}
 		for i, g := range b.choose.grads {
 			into := b.archGrads[i].Data()
 			for j, v := range g.Data() {
@@ -260,7 +280,7 @@ func (b *bilevel) unrolledGradient(rate float64) float64 {
 		}
 	}
 	b.step(direction, 0)
-	return loss
+	return loss, nil
 }
 
 // step puts the weights where they were saved, plus so much of a direction.

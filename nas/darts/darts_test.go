@@ -246,6 +246,16 @@ func loaded(t testing.TB, o *Options) *bilevel {
 	return b
 }
 
+// mustRun returns the loss of a program.
+func mustRun(t testing.TB, p *program) float64 {
+	t.Helper()
+	loss, err := p.run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return loss
+}
+
 // slope returns the derivative of f along a direction of the architecture, by a difference.
 func slope(b *bilevel, direction [][]float64, f func() float64) float64 {
 	const h = 4e-3
@@ -293,10 +303,10 @@ func TestFirstOrderGradientIsThatOfTheLoss(t *testing.T) {
 		rng := rand.New(rand.NewPCG(5, 6))
 		for range 4 {
 			direction := randomDirection(b, rng)
-			if _, err := b.archGradient(0.1); err != nil {
+			if _, err := b.archGradient(t.Context(), 0.1); err != nil {
 				t.Fatal(err)
 			}
-			got, want := along(b, direction), slope(b, direction, b.choose.run)
+			got, want := along(b, direction), slope(b, direction, func() float64 { return mustRun(t, b.choose) })
 			if math.Abs(got-want) > 2e-3+0.02*math.Abs(want) {
 				t.Errorf("partial %d: slope %g, by differences %g", partial, got, want)
 			}
@@ -312,13 +322,13 @@ func TestSecondOrderGradientIsThatOfTheUnrolledLoss(t *testing.T) {
 	b := loaded(t, &o)
 	const rate = 0.05
 	for range 2 { // so that there is momentum
-		if _, err := b.teachWeights(rate); err != nil {
+		if _, err := b.teachWeights(t.Context(), rate); err != nil {
 			t.Fatal(err)
 		}
 	}
 	unrolled := func() float64 {
 		var saved [][]float32
-		b.learn.run()
+		mustRun(t, b.learn)
 		for i, p := range b.weights {
 			w := p.Value.Data()
 			saved = append(saved, append([]float32(nil), w...))
@@ -331,7 +341,7 @@ func TestSecondOrderGradientIsThatOfTheUnrolledLoss(t *testing.T) {
 				w[j] = float32(float64(w[j]) - rate*(o.Momentum*float64(v[j])+d))
 			}
 		}
-		loss := b.both.run()
+		loss := mustRun(t, b.both)
 		for i, p := range b.weights {
 			copy(p.Value.Data(), saved[i])
 		}
@@ -343,7 +353,7 @@ func TestSecondOrderGradientIsThatOfTheUnrolledLoss(t *testing.T) {
 		direction := randomDirection(b, rng)
 		want := slope(b, direction, unrolled)
 		before := append([]float32(nil), b.weights[0].Value.Data()...)
-		if _, err := b.archGradient(rate); err != nil {
+		if _, err := b.archGradient(t.Context(), rate); err != nil {
 			t.Fatal(err)
 		}
 		if !reflect.DeepEqual(before, b.weights[0].Value.Data()) {
@@ -352,7 +362,7 @@ func TestSecondOrderGradientIsThatOfTheUnrolledLoss(t *testing.T) {
 		got := along(b, direction)
 		second += (got - want) * (got - want)
 		b.choose.load(b.both.images, b.both.labels)
-		b.choose.run()
+		mustRun(t, b.choose)
 		for i, g := range b.choose.grads {
 			copy(b.archGrads[i].Data(), g.Data())
 		}
@@ -371,10 +381,10 @@ func TestStepsAllocateNothing(t *testing.T) {
 		o.SecondOrder = second
 		b := loaded(t, &o)
 		if n := testing.AllocsPerRun(5, func() {
-			if _, err := b.teachArch(0.01); err != nil {
+			if _, err := b.teachArch(t.Context(), 0.01); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := b.teachWeights(0.01); err != nil {
+			if _, err := b.teachWeights(t.Context(), 0.01); err != nil {
 				t.Fatal(err)
 			}
 		}); n > 0 {

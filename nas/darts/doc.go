@@ -15,6 +15,9 @@
 //   - AuxiliarySkip adds an identity of its own to every edge, whose share falls to zero along the search, so that skip
 //     connections need not compete as shortcuts of the gradient (Chu et al., "DARTS-", ICLR 2021).
 //
+// The genome is within the constraints of the space: where they do not allow the strongest operations, it is the one of the largest weight that they
+// do, as far as it is looked for (bounded.go). Constraints that nothing meets are an error before the search begins.
+//
 // A search gives the same bits for any number of threads. It can save a checkpoint after every epoch and go on with it
 // to the same result.
 package darts

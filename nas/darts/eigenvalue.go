@@ -1,6 +1,7 @@
 package darts
 
 import (
+	"context"
 	"math"
 
 	"github.com/nasbench-go/nasbench/internal/stream"
@@ -31,8 +32,9 @@ func (b *bilevel) newEigenvector() *tensor.Tensor {
 }
 
 // eigenvalue estimates the eigenvalue of largest size of the Hessian of the loss for the architecture, on the batch that
-// is loaded in choose. It iterates products of the Hessian with the eigenvector, each a difference of two gradients.
-func (b *bilevel) eigenvalue(iterations int) float64 {
+// is loaded in choose. It iterates products of the Hessian with the eigenvector, each a difference of two gradients. The error is that
+// of ctx; the architecture is then as it was, but the eigenvector is not.
+func (b *bilevel) eigenvalue(ctx context.Context, iterations int) (float64, error) {
 	v := b.eigenvector.Data()
 	var at []float32
 	for _, p := range b.arch {
@@ -48,6 +50,12 @@ func (b *bilevel) eigenvalue(iterations int) float64 {
 			}
 		}
 	}
+	defer func() {
+		k := 0
+		for _, p := range b.arch {
+			k += copy(p.Value.Data(), at[k:])
+		}
+	}()
 	lambda := 0.0
 	for range iterations {
 		norm := 0.0
@@ -63,7 +71,9 @@ func (b *bilevel) eigenvalue(iterations int) float64 {
 		clear(product)
 		for _, sign := range []float64{1, -1} {
 			set(sign * hessianStep)
-			b.choose.run()
+			if _, err := b.choose.run(ctx); err != nil {
+				return 0, err
+			}
 			k := 0
 			for _, g := range b.choose.grads {
 				for _, x := range g.Data() {
@@ -80,11 +90,7 @@ func (b *bilevel) eigenvalue(iterations int) float64 {
 			v[k] = float32(product[k])
 		}
 	}
-	k := 0
-	for _, p := range b.arch {
-		k += copy(p.Value.Data(), at[k:])
-	}
-	return lambda
+	return lambda, nil
 }
 
 // The rule for stopping (Zela et al. 2020, section 4.3): the mean eigenvalue over a window of epochs has risen by more than

@@ -14,7 +14,10 @@ func TestEigenvalueIsThatOfTheHessian(t *testing.T) {
 	o.Size.Channels = 4
 	b := loaded(t, &o)
 	before := append([]float32(nil), b.mixer.alphas.Value.Data()...)
-	lambda := b.eigenvalue(20)
+	lambda, err := b.eigenvalue(t.Context(), 20)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if !reflect.DeepEqual(before, b.mixer.alphas.Value.Data()) {
 		t.Fatal("the alphas are not where they were")
 	}
@@ -29,7 +32,7 @@ func TestEigenvalueIsThatOfTheHessian(t *testing.T) {
 			}
 		}
 		curvature := slope(b, direction, func() float64 {
-			if _, err := b.archGradient(0); err != nil {
+			if _, err := b.archGradient(t.Context(), 0); err != nil {
 				t.Fatal(err)
 			}
 			return along(b, direction)
@@ -80,14 +83,14 @@ func TestSearchGoesBackWhenTheEigenvalueRises(t *testing.T) {
 	for _, on := range []bool{true, false} {
 		o := small(t, "mine")
 		o.EigenvalueStop = on
-		s, err := newSearch(o)
+		s, err := newSearch(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer s.close()
 		warm := s.warm()
 		for epoch := 1; epoch <= 14; epoch++ {
-			if err := s.point(epoch, warm+epoch-1); err != nil {
+			if err := s.point(t.Context(), epoch, warm+epoch-1); err != nil {
 				t.Fatal(err)
 			}
 			if s.trajectory[epoch-1].Eigenvalue = 0.1; epoch > 11 {
@@ -97,7 +100,7 @@ func TestSearchGoesBackWhenTheEigenvalueRises(t *testing.T) {
 				t.Fatalf("guard %v: epoch %d: stopped: %q", on, epoch, s.stopped)
 			}
 		}
-		r, err := s.result()
+		r, err := s.result(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

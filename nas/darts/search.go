@@ -32,6 +32,9 @@ type search struct {
 	trainLoss, archLoss sum // since the last point
 	stopped             string
 	back                int // the point to take
+
+	allowed []int     // choices within the constraints
+	begun   time.Time // when this call began to make steps
 }
 
 // sum averages losses.
@@ -49,11 +52,24 @@ func (s *sum) take() float64 {
 	return mean
 }
 
-// Search searches, and returns the genome that the architecture ends with, or, if the constraints of the space do not allow that one,
-// the last one of the trajectory that they do. With the error of ctx nothing is lost but the epoch that was not finished,
-// if there is a checkpoint.
+// TimeError says that the deadline came before the alphas began to move.
+type TimeError struct {
+	Need time.Duration // from the start until they do, about; 0 if no step was made from which that could be told
+}
+
+// Error says how long it would take.
+func (e *TimeError) Error() string {
+	if e.Need == 0 {
+		return "darts: the time is too short for a step of the mixture"
+	}
+	return fmt.Sprintf("darts: the time is too short for the mixture, whose alphas begin to move after about %.1f s", e.Need.Seconds())
+}
+
+// Search searches, and returns the genome that the architecture ends with: within the constraints of the space the one of the largest
+// weight. If there is none it returns a *[BoundsError] before it begins, and a *[TimeError] if the deadline comes before anything is learned.
+// With the error of ctx nothing is lost but the epoch that was not finished, if there is a checkpoint.
 func Search(ctx context.Context, o Options) (*Result, error) {
-	s, err := newSearch(o)
+	s, err := newSearch(ctx, o)
 	if s != nil {
 		defer s.close()
 	}
@@ -63,10 +79,10 @@ func Search(ctx context.Context, o Options) (*Result, error) {
 	if err := s.run(ctx); err != nil {
 		return nil, err
 	}
-	return s.result()
+	return s.result(ctx)
 }
 
-func newSearch(o Options) (*search, error) {
+func newSearch(ctx context.Context, o Options) (*search, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
@@ -76,6 +92,9 @@ func newSearch(o Options) (*search, error) {
 	}
 	s := &search{o: o, back: -1}
 	if s.relaxation, err = relaxable.Relax(o.Size); err != nil {
+		return nil, err
+	}
+	if s.allowed, err = anyAllowed(ctx, s.relaxation, &o); err != nil {
 		return nil, err
 	}
 	if o.Stats.Mean == nil {
@@ -118,6 +137,7 @@ func (s *search) close() {
 
 // run makes the epochs that are not done yet.
 func (s *search) run(ctx context.Context) error {
+	s.begun = time.Now()
 	for s.done < s.o.Epochs && s.stopped == "" {
 		if err := s.epoch(ctx, s.done+1); err != nil {
 			return err
@@ -136,55 +156,90 @@ func (s *search) total() int { return s.steps * s.o.Epochs }
 // warm is the number of steps before the first of the alphas.
 func (s *search) warm() int { return int(s.o.WarmUp * float64(s.total())) }
 
-// epoch makes the steps of one epoch, and stops the search at its end if it collapses.
+// epoch makes the steps of one epoch, and stops the search at its end if it collapses, or anywhere if its time is up.
 func (s *search) epoch(ctx context.Context, epoch int) error {
 	s.teach.Start(epoch)
 	s.judge.Start(epoch)
-	rate := layers.CosineRate(s.o.LearningRate, s.o.FinalRate)
-	b := s.bilevel
+	limited := ctx // also ends at the deadline, in the middle of a step
+	if !s.o.Deadline.IsZero() {
+		var cancel context.CancelFunc
+		limited, cancel = context.WithDeadline(ctx, s.o.Deadline)
+		defer cancel()
+	}
 	for i := range s.steps {
-		if err := ctx.Err(); err != nil {
+		made, err := i, limited.Err()
+		if err == nil {
+			err = s.step(limited, epoch, i)
+		}
+		if quarter := (i + 1) * pointsPerEpoch; err == nil && quarter/s.steps > (quarter-pointsPerEpoch)/s.steps {
+			made, err = i+1, s.point(limited, epoch, s.done*s.steps+i+1)
+		}
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case limited.Err() != nil:
+			return s.late(ctx, epoch, made)
+		default:
 			return err
-		}
-		images, labels, _, ok := s.teach.Next()
-		if !ok {
-			return fmt.Errorf("darts: the images of the weights end at step %d of %d", i, s.steps)
-		}
-		b.learn.load(images, labels)
-		if images, labels, _, ok = s.judge.Next(); !ok {
-			return fmt.Errorf("darts: the images of the alphas end at step %d of %d", i, s.steps)
-		}
-		step := s.done*s.steps + i
-		b.mixer.set(&s.o, float64(step)/float64(s.total()))
-		now := rate(step, s.total())
-		if step >= s.warm() {
-			if s.o.SecondOrder {
-				b.both.load(images, labels)
-			} else {
-				b.choose.load(images, labels)
-			}
-			loss, err := b.teachArch(now)
-			if err != nil {
-				return fmt.Errorf("%w (epoch %d, step %d)", err, epoch, i+1)
-			}
-			s.archLoss.add(loss)
-		}
-		loss, err := b.teachWeights(now)
-		if err != nil {
-			return fmt.Errorf("%w (epoch %d, step %d)", err, epoch, i+1)
-		}
-		s.trainLoss.add(loss)
-		if s.o.Progress != nil {
-			s.o.Progress(Step{Epoch: epoch, Step: i + 1, Steps: s.steps, Loss: loss})
-		}
-		if quarter := (i + 1) * pointsPerEpoch; quarter/s.steps > (quarter-pointsPerEpoch)/s.steps {
-			if err := s.point(epoch, step+1); err != nil || s.stopped != "" {
-				return err
-			}
 		}
 	}
 	s.guard()
 	return nil
+}
+
+// step makes step i of an epoch: one of the alphas, unless they still wait, and one of the weights.
+func (s *search) step(ctx context.Context, epoch, i int) error {
+	b := s.bilevel
+	images, labels, _, ok := s.teach.Next()
+	if !ok {
+		return fmt.Errorf("darts: the images of the weights end at step %d of %d", i, s.steps)
+	}
+	b.learn.load(images, labels)
+	if images, labels, _, ok = s.judge.Next(); !ok {
+		return fmt.Errorf("darts: the images of the alphas end at step %d of %d", i, s.steps)
+	}
+	step := s.done*s.steps + i
+	b.mixer.set(&s.o, float64(step)/float64(s.total()))
+	rate := layers.CosineRate(s.o.LearningRate, s.o.FinalRate)(step, s.total())
+	if step >= s.warm() {
+		if s.o.SecondOrder {
+			b.both.load(images, labels)
+		} else {
+			b.choose.load(images, labels)
+		}
+		loss, err := b.teachArch(ctx, rate)
+		if err != nil {
+			return fmt.Errorf("%w (epoch %d, step %d)", err, epoch, i+1)
+		}
+		s.archLoss.add(loss)
+	}
+	loss, err := b.teachWeights(ctx, rate)
+	if err != nil {
+		return fmt.Errorf("%w (epoch %d, step %d)", err, epoch, i+1)
+	}
+	s.trainLoss.add(loss)
+	if s.o.Progress != nil {
+		s.o.Progress(Step{Epoch: epoch, Step: i + 1, Steps: s.steps, Loss: loss})
+	}
+	return nil
+}
+
+// late stops the search at the deadline, after so many whole steps of an epoch.
+func (s *search) late(ctx context.Context, epoch, made int) error {
+	step := s.done*s.steps + made
+	if step <= s.warm() {
+		e := &TimeError{}
+		if made > 0 {
+			e.Need = time.Since(s.begun) / time.Duration(made) * time.Duration(s.warm()+1)
+		}
+		return e
+	}
+	s.stopped = "the time is up"
+	if n := len(s.trajectory); n > 0 && s.trajectory[n-1].Step == step {
+		return nil
+	}
+	return s.point(ctx, epoch, step)
 }
 
 // guard stops the search, at the end of an epoch, and goes back if the eigenvalue says that it collapses.
@@ -198,31 +253,31 @@ func (s *search) guard() {
 	}
 }
 
-// point writes down where the search stands, and stops it if its time is up.
-func (s *search) point(epoch, step int) error {
+// point writes down where the search stands.
+func (s *search) point(ctx context.Context, epoch, step int) error {
 	b := s.bilevel
-	p := Point{Epoch: epoch, Step: step, TrainLoss: s.trainLoss.take(), ArchLoss: s.archLoss.take()}
+	p := Point{Epoch: epoch, Step: step}
 	p.Alphas, p.Betas = b.mixer.rows()
 	p.Entropy = entropy(shares(s.relaxation, p.Alphas, nil, s.coldness()))
-	g, skips, err := s.genome(p)
+	g, skips, err := s.genome(ctx, p)
 	if err != nil {
 		return err
 	}
 	p.Genome, p.Skips = g.String(), skips
-	if s.o.EigenvalueStop {
+	if s.o.EigenvalueStop && s.stopped == "" {
 		b.choose.load(s.fixed[0], s.fixed[1])
 		iterations := laterIterations
 		if len(s.trajectory) == 0 {
 			iterations = firstIterations
 		}
-		p.Eigenvalue = b.eigenvalue(iterations)
+		if p.Eigenvalue, err = b.eigenvalue(ctx, iterations); err != nil {
+			return err
+		}
 	}
+	p.TrainLoss, p.ArchLoss = s.trainLoss.take(), s.archLoss.take()
 	s.trajectory = append(s.trajectory, p)
 	if s.o.Report != nil {
 		s.o.Report(p)
-	}
-	if !s.o.Deadline.IsZero() && step < s.total() && time.Now().After(s.o.Deadline) {
-		s.stopped = "the time is up"
 	}
 	return nil
 }
@@ -239,31 +294,48 @@ func (s *search) firstMoved() int {
 
 func (s *search) coldness() float64 { return float64(s.bilevel.mixer.coldness.Data()[0]) }
 
-// genome returns that of a point.
-func (s *search) genome(p Point) (space.Genome, int, error) {
-	choices, skips := discretize(s.relaxation, shares(s.relaxation, p.Alphas, p.Betas, s.coldness()), s.o.MaxSkips)
+// genome returns that of a point: the one that its alphas stand for, or, if the constraints do not allow it, the one of the largest weight that
+// they do.
+func (s *search) genome(ctx context.Context, p Point) (space.Genome, int, error) {
+	of := shares(s.relaxation, p.Alphas, p.Betas, s.coldness())
+	choices, skips := discretize(s.relaxation, of, s.o.MaxSkips)
 	g, err := s.relaxation.Genome(choices)
+	if err != nil || s.o.Space.Check(g) == nil {
+		return g, skips, err
+	}
+	if choices, err = allowed(ctx, s.relaxation, &s.o, of, s.allowed); err != nil {
+		return nil, 0, err
+	}
+	skips = 0
+	for _, c := range choices {
+		if c >= 0 && c == s.relaxation.Skip {
+			skips++
+		}
+	}
+	g, err = s.relaxation.Genome(choices)
 	return g, skips, err
 }
 
-// result takes the genome of the last point, or of the one that the search went back to.
-func (s *search) result() (*Result, error) {
+// result takes the genome of the last point, or of the one that the search went back to. Where a checkpoint of an earlier version has genomes that
+// are not allowed, it takes the last one before that is.
+func (s *search) result(ctx context.Context) (*Result, error) {
 	r := &Result{Trajectory: s.trajectory, Operations: s.relaxation.Operations, Stopped: s.stopped, Point: len(s.trajectory) - 1}
 	if s.back >= 0 {
 		r.Point = s.back
 	}
-	var refused error
+	last := r.Point
 	for ; r.Point >= 0; r.Point-- {
 		g, err := s.o.Space.Parse(s.trajectory[r.Point].Genome)
 		if err != nil {
 			return nil, err
 		}
-		if err := s.o.Space.Check(g); err == nil {
+		if s.o.Space.Check(g) == nil {
 			r.Genome = g
 			return r, nil
-		} else if refused == nil {
-			refused = fmt.Errorf("darts: %v, which was found, is not allowed: %w", g, err)
 		}
 	}
-	return nil, refused
+	r.Point = last
+	var err error
+	r.Genome, _, err = s.genome(ctx, s.trajectory[last])
+	return r, err
 }

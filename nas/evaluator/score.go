@@ -50,7 +50,7 @@ func (s *scorer) score(ctx context.Context) (layers.Score, error) {
 			return total, nil
 		}
 		copy(s.predictor.Images(), images)
-		part, err := s.predictor.Score(labels, n)
+		part, err := s.predictor.ScoreContext(ctx, labels, n)
 		if err != nil {
 			return total, err
 		}

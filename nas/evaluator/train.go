@@ -95,7 +95,7 @@ func (t *Training) steps(ctx context.Context, epoch int) error {
 		}
 		copy(t.trainer.Images(), images)
 		copy(t.trainer.Labels(), labels)
-		loss, err := t.trainer.Step()
+		loss, err := t.trainer.StepContext(ctx)
 		if err != nil {
 			if diverged, ok := errors.AsType[*layers.DivergedError](err); ok {
 				return fail("%s at epoch %d, step %d", divergence(diverged), epoch, step)

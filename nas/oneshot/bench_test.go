@@ -65,7 +65,7 @@ func BenchmarkStep(b *testing.B) {
 		b.Run(name+"/step", func(b *testing.B) {
 			for i := 0; b.Loop(); i++ {
 				n.cache.clear()
-				if _, err := n.learn(paths[i%len(paths)], 0, images, labels); err != nil {
+				if _, err := n.learn(b.Context(), paths[i%len(paths)], 0, images, labels); err != nil {
 					b.Fatal(err)
 				}
 				n.update.apply(1e-6)

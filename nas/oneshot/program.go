@@ -1,6 +1,7 @@
 package oneshot
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/nasbench-go/nasbench/autograd"
@@ -130,7 +131,7 @@ type inference struct {
 }
 
 // infer builds a path and recalibrates its batch norms.
-func (n *Supernet) infer(g space.Genome) (*inference, error) {
+func (n *Supernet) infer(ctx context.Context, g space.Genome) (*inference, error) {
 	n.store.Freeze()
 	module, err := n.o.Space.Build(g, n.store.Root())
 	if err != nil {
@@ -142,7 +143,7 @@ func (n *Supernet) infer(g space.Genome) (*inference, error) {
 	if err != nil {
 		return nil, fmt.Errorf("oneshot: %v: %w", g, err)
 	}
-	if err := n.recalibrate(pass, observe); err != nil {
+	if err := n.recalibrate(ctx, pass, observe); err != nil {
 		return nil, err
 	}
 	p, err := n.forward(&layers.Pass{Graph: autograd.NewGraph()}, module)
@@ -183,7 +184,7 @@ func (n *Supernet) forward(pass *layers.Pass, module layers.Module) (*inference,
 }
 
 // recalibrate gives the batch norms of a path the means of mean and variance over the batches of recalibration.
-func (n *Supernet) recalibrate(pass *layers.Pass, observe *inference) error {
+func (n *Supernet) recalibrate(ctx context.Context, pass *layers.Pass, observe *inference) error {
 	var buffers []*tensor.Tensor
 	var sums [][]float64
 	for _, u := range pass.Uses() {
@@ -200,7 +201,9 @@ func (n *Supernet) recalibrate(pass *layers.Pass, observe *inference) error {
 			clear(b.Data()) // a batch replaces what stands here exactly
 		}
 		copy(observe.images, batch)
-		observe.Run(0)
+		if err := observe.RunContext(ctx, 0); err != nil {
+			return err
+		}
 		for i, b := range buffers {
 			for j, v := range b.Data() {
 				sums[i][j] += float64(v)

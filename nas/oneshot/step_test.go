@@ -44,7 +44,7 @@ func TestAStepChangesWhatItsPathUses(t *testing.T) {
 		batch[i] = float32(rng.NormFloat64())
 	}
 	learn := func(g space.Genome) {
-		if _, err := n.learn(g, 0, batch, labels); err != nil {
+		if _, err := n.learn(t.Context(), g, 0, batch, labels); err != nil {
 			t.Fatal(err)
 		}
 		n.update.apply(0.1)

@@ -156,7 +156,7 @@ func (n *Supernet) ForwardWithPath(images *tensor.Tensor, path space.Genome) (*t
 	if len(s) != 4 || !s[1:].Equal(n.shape[1:]) || !images.Contiguous() {
 		return nil, fmt.Errorf("oneshot: images %v, want N x %v side by side", s, n.shape[1:])
 	}
-	p, err := n.infer(path)
+	p, err := n.infer(context.Background(), path)
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +176,7 @@ func (n *Supernet) ForwardWithPath(images *tensor.Tensor, path space.Genome) (*t
 // has a Reason instead. The supernet grows no more after it.
 func (n *Supernet) Evaluate(ctx context.Context, path space.Genome) (Path, error) {
 	out := Path{Genome: path.String(), Images: n.judged}
-	p, err := n.infer(path)
+	p, err := n.infer(ctx, path)
 	var memory *autograd.MemoryError
 	if errors.As(err, &memory) {
 		out.Reason = memory.Error()
@@ -198,7 +198,9 @@ func (n *Supernet) Evaluate(ctx context.Context, path space.Genome) (Path, error
 			break
 		}
 		copy(p.images, images)
-		p.Run(0)
+		if err := p.RunContext(ctx, 0); err != nil {
+			return out, err
+		}
 		n.table.CrossEntropy(losses[:count], p.logits.Data()[:count*classes], labels[:count], 0, count, classes)
 		for i := range count {
 			sum += float64(losses[i])

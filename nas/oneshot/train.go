@@ -67,7 +67,7 @@ func (n *Supernet) epoch(ctx context.Context, number int) error {
 			break
 		}
 		e.LearningRate = n.rate(share)
-		loss, trained, drawn, err := n.step(uint64(step), images, labels, e.LearningRate)
+		loss, trained, drawn, err := n.step(ctx, uint64(step), images, labels, e.LearningRate)
 		if err != nil {
 			return fmt.Errorf("%w (epoch %d, step %d)", err, number, i+1)
 		}
@@ -94,7 +94,7 @@ func (n *Supernet) epoch(ctx context.Context, number int) error {
 const pathTries = 100
 
 // step makes one update on a batch and returns the sum of the losses of its paths, and how many were trained and drawn.
-func (n *Supernet) step(step uint64, images, labels []float32, rate float64) (sum float64, trained, drawn int, err error) {
+func (n *Supernet) step(ctx context.Context, step uint64, images, labels []float32, rate float64) (sum float64, trained, drawn int, err error) {
 	for try := uint64(0); trained == 0; try++ {
 		if try == pathTries {
 			return 0, 0, drawn, fmt.Errorf("oneshot: none of %d paths that were drawn for a step could be trained: constraints or memory do not allow them", drawn)
@@ -105,7 +105,7 @@ func (n *Supernet) step(step uint64, images, labels []float32, rate float64) (su
 		}
 		drawn += count
 		for _, g := range paths {
-			loss, err := n.learn(g, step, images, labels)
+			loss, err := n.learn(ctx, g, step, images, labels)
 			var memory *autograd.MemoryError
 			if errors.As(err, &memory) {
 				continue
@@ -123,14 +123,16 @@ func (n *Supernet) step(step uint64, images, labels []float32, rate float64) (su
 }
 
 // learn adds the gradients of one path to the step.
-func (n *Supernet) learn(g space.Genome, step uint64, images, labels []float32) (float64, error) {
+func (n *Supernet) learn(ctx context.Context, g space.Genome, step uint64, images, labels []float32) (float64, error) {
 	p, err := n.teach(g)
 	if err != nil {
 		return 0, err
 	}
 	copy(p.images, images)
 	copy(p.labels, labels)
-	p.Run(step)
+	if err := p.RunContext(ctx, step); err != nil {
+		return 0, err
+	}
 	loss, norm := float64(p.loss[0]), p.norm.Compute()
 	if !finite(loss) || !finite(norm) {
 		return loss, fmt.Errorf("oneshot: the training diverged: loss %g, norm of the gradients %g on %v; a lower learning rate may help", loss, norm, g)
