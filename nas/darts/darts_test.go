@@ -434,17 +434,17 @@ func TestSpacesWithoutCellsAreRefused(t *testing.T) {
 
 func TestOptionsOutOfRangeAreRefused(t *testing.T) {
 	for want, change := range map[string]func(*Options){
-		"no space":                     func(o *Options) { o.Space = nil },
-		"no images":                    func(o *Options) { o.Train = nil },
-		"epochs must be positive":      func(o *Options) { o.Epochs = 0 },
-		"batch of 0":                   func(o *Options) { o.Batch = 0 },
-		"learning rate 0 is":           func(o *Options) { o.LearningRate = 0 },
-		"momentum 1 is":                func(o *Options) { o.Momentum = 1 },
-		"temperature 0 is":             func(o *Options) { o.Temperature = 0 },
-		"warm-up NaN is":               func(o *Options) { o.WarmUp = math.NaN() },
-		"do not divide by 3":           func(o *Options) { o.Partial = 3 },
-		"2000 channels":                func(o *Options) { o.Size.Channels = 2000 },
-		"more than the 0.0 MB allowed": func(o *Options) { o.MaxMemory = 1000 },
+		"no space":                func(o *Options) { o.Space = nil },
+		"no images":               func(o *Options) { o.Train = nil },
+		"epochs must be positive": func(o *Options) { o.Epochs = 0 },
+		"batch of 0":              func(o *Options) { o.Batch = 0 },
+		"learning rate 0 is":      func(o *Options) { o.LearningRate = 0 },
+		"momentum 1 is":           func(o *Options) { o.Momentum = 1 },
+		"temperature 0 is":        func(o *Options) { o.Temperature = 0 },
+		"warm-up NaN is":          func(o *Options) { o.WarmUp = math.NaN() },
+		"do not divide by 3":      func(o *Options) { o.Partial = 3 },
+		"2000 channels":           func(o *Options) { o.Size.Channels = 2000 },
+		"of memory, more than":    func(o *Options) { o.MaxMemory = 1000 },
 	} {
 		o := small(t, "seed-cell")
 		change(&o)
