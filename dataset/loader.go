@@ -60,11 +60,7 @@ func NewLoader(s *Split, o LoaderOptions) (*Loader, error) {
 	if err := o.Augment.check(s.Height, s.Width); err != nil {
 		return nil, err
 	}
-	if o.Ahead == 0 {
-		o.Ahead = 3
-	}
-	// One more buffer for the batch that the caller holds.
-	ring := min(o.Ahead, batches(s.Len(), o)) + 1
+	ring := o.ring(s)
 	l := &Loader{
 		split: s, o: o,
 		table: o.Stats.table(s.Channels),
@@ -81,6 +77,23 @@ func NewLoader(s *Split, o LoaderOptions) (*Loader, error) {
 	}
 	return l, nil
 }
+
+// Bytes returns the memory that a loader with these options over a split takes: its ready batches, and the order of the samples.
+func (o LoaderOptions) Bytes(s *Split) int64 {
+	return int64(o.ring(s))*int64(min(o.Batch, s.Len()))*4*int64(s.Height*s.Width*s.Channels+1) + 8*int64(s.Len())
+}
+
+// ring returns the number of buffers: one more than are prepared ahead, for the batch that the caller holds.
+func (o LoaderOptions) ring(s *Split) int {
+	ahead := o.Ahead
+	if ahead == 0 {
+		ahead = 3
+	}
+	return min(ahead, batches(s.Len(), o)) + 1
+}
+
+// Batches returns the number of batches that a loader with these options makes of a split in an epoch.
+func (o LoaderOptions) Batches(s *Split) int { return batches(s.Len(), o) }
 
 func batches(n int, o LoaderOptions) int {
 	if o.DropLast {

@@ -166,3 +166,36 @@ func TestMemoryOfAPredictorIsBounded(t *testing.T) {
 		t.Error(e)
 	}
 }
+
+// Where the streams of a divided batch do not fit, and one program for the batch does, there is that program, and the logits are the same.
+func TestABatchIsDividedOnlyWhereMemoryAllows(t *testing.T) {
+	threads := kernels.NewThreads(16)
+	defer threads.Close()
+	store := NewStore(1)
+	model := testNet(store)
+	var logits [2][]float32
+	for i, shared := range []*autograd.Memory{nil, {}} {
+		o := PredictorOptions{Input: testInput, Threads: threads, Throughput: true, Frozen: true}
+		if shared != nil {
+			whole, err := NewPredictor(model, store, PredictorOptions{Input: testInput, Threads: threads, Frozen: true, Memory: shared})
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.Memory, o.MaxMemory = shared, whole.Program().OwnBytes()
+		}
+		p, err := NewPredictor(model, store, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if divided := p.each > 0; divided != (shared == nil) {
+			t.Errorf("divided: %v, with %d bytes allowed", divided, o.MaxMemory)
+		}
+		for j := range p.Images() {
+			p.Images()[j] = float32(j%7) - 3
+		}
+		logits[i] = append(logits[i], p.Run().Data()...)
+	}
+	if !slices.Equal(logits[0], logits[1]) {
+		t.Error("the logits differ")
+	}
+}

@@ -79,13 +79,14 @@ func NewPredictor(model Module, store *Store, o PredictorOptions) (*Predictor, e
 	}
 	p.summary = autograd.Summarize(logits)
 	options := autograd.Options{Threads: o.Threads, Table: table, Frozen: o.Frozen, MaxBytes: o.MaxMemory}
-	divided := false
+	divided, node := false, p.node
 	if o.Throughput && divides(input[0], p.summary) {
 		if divided, err = p.divide(model, input, logits.Shape(), options); err != nil {
 			return nil, err
 		}
 	}
 	if !divided {
+		p.node = node
 		if err := p.whole(logits, o, options); err != nil {
 			return nil, err
 		}
@@ -108,7 +109,7 @@ func (p *Predictor) whole(logits *autograd.Node, o PredictorOptions, options aut
 	s := p.streams[0]
 	p.images, p.logits = s.images, s.logits
 	if o.MaxMemory > 0 && o.Memory != nil {
-		if need := s.program.OwnBytes() + o.Memory.Made() - made; need > o.MaxMemory {
+		if need := p.OwnBytes() + o.Memory.Made() - made; need > o.MaxMemory {
 			return &autograd.MemoryError{What: "inference", Need: need, Limit: o.MaxMemory}
 		}
 	}
@@ -301,6 +302,18 @@ func (p *Predictor) Work() autograd.Work {
 	}
 	n := int64((p.logits.Shape()[0] + p.each - 1) / p.each)
 	return autograd.Work{FLOPs: n * w.FLOPs, MACs: n * w.MACs, Bytes: n * w.Bytes}
+}
+
+// OwnBytes returns the memory that belongs to the predictor alone: not parameters, nor what lies in the memory of its options.
+func (p *Predictor) OwnBytes() int64 {
+	n := int64(0)
+	for _, s := range p.streams {
+		n += s.program.OwnBytes()
+	}
+	if p.each > 0 {
+		n += 4 * int64(len(p.images)+p.logits.Len())
+	}
+	return n
 }
 
 // Memory returns what the predictor keeps, in bytes.

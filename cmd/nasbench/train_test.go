@@ -122,7 +122,7 @@ func TestMemoryOfATraining(t *testing.T) {
 	r := nasbench(t, nil, tinyTrain("--memory", "1k")...)
 	var need float64
 	_, text, _ := strings.Cut(r.stderr, "training needs ")
-	if _, err := fmt.Sscanf(text, "%f MB of memory, more than the 0.0 MB allowed", &need); r.code != exitFailure || err != nil {
+	if _, err := fmt.Sscanf(text, "%f MB of memory, more than the 1.0 kB allowed", &need); r.code != exitFailure || err != nil {
 		t.Fatalf("exit code %d: %s", r.code, r.stderr)
 	}
 	least := succeed(t, tinyTrain("--memory", fmt.Sprintf("%.2fM", need+0.05))...)

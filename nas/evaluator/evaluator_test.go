@@ -182,7 +182,7 @@ func TestNetworksThatCannotBeTrainedFail(t *testing.T) {
 	}{
 		{"diverging", "at epoch 1, step ", func(o *Options) { o.Recipe.LearningRate, o.Recipe.WarmUp, o.Recipe.ClipNorm = 1e30, 0, 0 }},
 		{"diverging, clipped", "at epoch 1, step ", func(o *Options) { o.Recipe.LearningRate, o.Recipe.WarmUp = 1e30, 0 }},
-		{"memory", "MB of memory, more than the 0.0 MB allowed", func(o *Options) { o.MaxMemory = 1000 }},
+		{"memory", "MB of memory, more than the 1.0 kB allowed", func(o *Options) { o.MaxMemory = 1000 }},
 	} {
 		o, _ := options(t)
 		c.change(&o)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math"
 
+	"github.com/nasbench-go/nasbench/autograd"
+	"github.com/nasbench-go/nasbench/dataset"
 	"github.com/nasbench-go/nasbench/layers"
 	"github.com/nasbench-go/nasbench/nas/study"
 )
@@ -142,7 +144,7 @@ func (t *Training) test(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := newScorer(t.model, split, t.options.Recipe.Batch, t.options.Threads)
+	s, err := t.testScorer(split)
 	if err != nil {
 		return err
 	}
@@ -156,6 +158,26 @@ func (t *Training) test(ctx context.Context) error {
 	}
 	t.model.Test = TestResult{Accuracy: score.Accuracy(), Loss: score.Loss(), Images: score.Count}
 	return nil
+}
+
+// testScorer returns what measures the test images. The training is over, and what it alone needed makes room.
+func (t *Training) testScorer(split *dataset.Split) (*scorer, error) {
+	o := &t.options
+	t.Close()
+	t.validation = nil
+	room := unlimited
+	if o.MaxMemory > 0 {
+		room = o.MaxMemory - t.trainer.Memory().Total()
+	}
+	s, err := newScorer(t.model, split, o.Recipe.Batch, o.Threads, t.memory, room)
+	if _, refused := errors.AsType[*autograd.MemoryError](err); refused {
+		t.trainer, t.memory = nil, nil
+		s, err = newScorer(t.model, split, o.Recipe.Batch, o.Threads, nil, o.MaxMemory)
+	}
+	if short, refused := errors.AsType[*autograd.MemoryError](err); refused {
+		return nil, memoryFailure("measuring", short)
+	}
+	return s, err
 }
 
 // divergence says which number is not finite.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/nasbench-go/nasbench/autograd"
 	"github.com/nasbench-go/nasbench/dataset"
+	"github.com/nasbench-go/nasbench/internal/machine"
 	"github.com/nasbench-go/nasbench/internal/stream"
 	"github.com/nasbench-go/nasbench/kernels"
 	"github.com/nasbench-go/nasbench/layers"
@@ -29,7 +30,7 @@ type TrainingOptions struct {
 	Stats      dataset.Stats                  // normalise all images; zero means those of Train
 
 	Threads   *kernels.Threads // nil means the caller's alone
-	MaxMemory int64            // bytes that may be planned for training; 0 means no bound
+	MaxMemory int64            // bytes of all that is planned for it, see [Training]; 0 means four fifths of the memory that the process may have
 	MaxLoss   float64          // of a batch; more is a failure; 0 means no bound
 	Labels    bool             // name layers and operations in CPU profiles; see autograd.Program.Label
 
@@ -59,10 +60,14 @@ func (o *TrainingOptions) check() error {
 
 // Training trains one network: the trials of a search, the final training and the train command are
 // each a Training, so that the same seed and recipe give the same bits in all of them.
+//
+// Its memory is bounded and planned before it begins: parameters, the state of the optimiser, averages, the values of a step and the scratch memory of all threads,
+// those of measuring, which share memory with a step, and the batches that loaders prepare. The images themselves are not among it.
 type Training struct {
 	options    TrainingOptions
 	model      *Model
 	trainer    *layers.Trainer
+	memory     *autograd.Memory // of the trainer and of what measures
 	loader     *dataset.Loader
 	validation *scorer // nil if there are no validation images
 	batch      int
@@ -83,12 +88,26 @@ func NewTraining(o TrainingOptions) (*Training, error) {
 	if err != nil {
 		return nil, fail("cost: %v", err)
 	}
+	if o.MaxMemory == 0 {
+		o.MaxMemory = machine.Plannable()
+	}
+	// Many parameters are refused before any is given a value, which takes long. Of few, the trainer says exactly what training them needs.
+	most := max(o.MaxMemory, fewParameters)
+	if need := 8 * cost.Params; o.MaxMemory > 0 && need > most {
+		return nil, memoryFailure("training", &autograd.MemoryError{Need: need, Limit: o.MaxMemory})
+	}
 	store := layers.NewStore(stream.Seed(o.Seed, "weights"))
+	if o.MaxMemory > 0 {
+		store.Limit(most)
+	}
 	var module layers.Module
 	err = autograd.Build(func() (err error) { // a space of a user's own may ask for what cannot be made
 		module, err = o.Space.Build(o.Genome, store.Root())
 		return err
 	})
+	if memory, ok := errors.AsType[*autograd.MemoryError](err); ok {
+		return nil, memoryFailure("training", memory)
+	}
 	if err != nil {
 		return nil, fail("cannot be built: %v", err)
 	}
@@ -106,34 +125,82 @@ func NewTraining(o TrainingOptions) (*Training, error) {
 	return t, nil
 }
 
+// fewParameters is the size in bytes of parameters that are made in no time.
+const fewParameters = 64 << 20
+
 // prepare makes everything that Run needs.
 func (t *Training) prepare() (err error) {
-	o := &t.options
-	t.loader, err = dataset.NewLoader(o.Train, dataset.LoaderOptions{
-		Batch: t.batch, Seed: stream.Seed(o.Seed, "data"), Shuffle: true, DropLast: true,
-		Augment: o.Recipe.Augment, Stats: o.Stats,
-	})
-	if err != nil {
+	if err := t.plan(); err != nil {
 		return err
 	}
-	if err := t.compile(); err != nil {
+	if t.loader, err = dataset.NewLoader(t.options.Train, t.loading()); err != nil {
 		return err
 	}
-	if o.Validation != nil {
-		if t.validation, err = newScorer(t.model, o.Validation, o.Recipe.Batch, o.Threads); err != nil {
-			return fail("cannot be built: %v", err)
-		}
-	}
-	safetensors.RemoveLeftovers(o.Out)
-	if o.Resume != "" {
-		return t.restore(o.Resume)
+	safetensors.RemoveLeftovers(t.options.Out)
+	if t.options.Resume != "" {
+		return t.restore(t.options.Resume)
 	}
 	return nil
 }
 
-// compile makes the trainer, and refuses it if its plan needs too much memory.
-func (t *Training) compile() (err error) {
-	o, steps := &t.options, t.loader.Batches()
+// loading says how batches to train on are prepared.
+func (t *Training) loading() dataset.LoaderOptions {
+	o := &t.options
+	return dataset.LoaderOptions{
+		Batch: t.batch, Seed: stream.Seed(o.Seed, "data"), Shuffle: true, DropLast: true,
+		Augment: o.Recipe.Augment, Stats: o.Stats,
+	}
+}
+
+// plan makes the trainer and what measures the validation images, within the memory that there is. They share what a run needs.
+func (t *Training) plan() error {
+	o := &t.options
+	room := unlimited
+	if o.MaxMemory > 0 {
+		room = o.MaxMemory - t.loading().Bytes(o.Train)
+	}
+	if o.Validation == nil {
+		return t.compile(room, 0)
+	}
+	// What measuring needs beside what a step needs anyway comes out last: its images at the least. If it was more, and too much, there is a second attempt.
+	aside := scoreImages(o.Validation, o.Recipe.Batch)
+	for attempt := 0; ; attempt++ {
+		if err := t.compile(room, aside); err != nil {
+			return err
+		}
+		s, err := newScorer(t.model, o.Validation, o.Recipe.Batch, o.Threads, t.memory, room-t.trainer.Memory().Total())
+		short, refused := errors.AsType[*autograd.MemoryError](err)
+		switch {
+		case refused && attempt == 0:
+			aside = short.Need
+		case refused:
+			return memoryFailure("measuring", short)
+		case err != nil:
+			return fail("cannot be built: %v", err)
+		default:
+			t.validation = s
+			return nil
+		}
+	}
+}
+
+// Memory returns the bytes of all that is planned for the training, of what [Training] names.
+func (t *Training) Memory() int64 {
+	n := t.trainer.Memory().Total() + t.loading().Bytes(t.options.Train)
+	if t.validation != nil {
+		n += t.validation.bytes
+	}
+	return n
+}
+
+// unlimited is more memory than any machine has.
+const unlimited = int64(1) << 50
+
+// compile makes the trainer within some bytes of memory, of which some are left aside. There may be none.
+func (t *Training) compile(room, aside int64) (err error) {
+	o, loading := &t.options, t.loading()
+	steps := loading.Batches(o.Train)
+	t.memory = &autograd.Memory{}
 	t.trainer, err = layers.NewTrainer(t.model.Module, t.model.Store, layers.TrainerOptions{
 		Input:          tensor.Shape{t.batch, o.Train.Height, o.Train.Width, o.Train.Channels},
 		Classes:        len(o.Train.Classes),
@@ -145,11 +212,15 @@ func (t *Training) compile() (err error) {
 		EMADecay:       o.Recipe.EMADecay,
 		Seed:           stream.Seed(o.Seed, "masks"),
 		Threads:        o.Threads,
-		MaxMemory:      o.MaxMemory,
+		MaxMemory:      max(room-aside, 1),
+		Memory:         t.memory,
 	})
-	var memory *autograd.MemoryError
-	if errors.As(err, &memory) {
-		return memoryFailure(memory.Need, memory.Limit)
+	if memory, ok := errors.AsType[*autograd.MemoryError](err); ok {
+		memory.Need, memory.Limit = memory.Need+o.MaxMemory-(room-aside), o.MaxMemory
+		if o.Validation != nil {
+			memory.Need += 4 * t.model.Metrics.Params // about, for weights in the order in which measuring reads them
+		}
+		return memoryFailure("training", memory)
 	}
 	if err != nil {
 		return fail("cannot be built: %v", err)
@@ -157,14 +228,12 @@ func (t *Training) compile() (err error) {
 	if o.Labels {
 		t.trainer.Program().Label()
 	}
-	if need := t.trainer.Memory().Total(); o.MaxMemory > 0 && need > o.MaxMemory {
-		return memoryFailure(need, o.MaxMemory)
-	}
 	return nil
 }
 
-func memoryFailure(need, limit int64) error {
-	return fail("training needs %.1f MB of memory, more than the %.1f MB allowed; a smaller batch needs less", float64(need)/1e6, float64(limit)/1e6)
+// memoryFailure says what does not fit. Need and limit are those of the whole training.
+func memoryFailure(what string, e *autograd.MemoryError) error {
+	return fail("%s needs %s of memory, more than the %s allowed; a smaller batch needs less", what, machine.Bytes(e.Need), machine.Bytes(e.Limit))
 }
 
 // Close ends the preparation of batches. It may be called more than once.

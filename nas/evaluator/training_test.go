@@ -120,7 +120,7 @@ func TestModelFilesHoldTheWeightsThatWereMeasured(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := newScorer(&Model{Module: module, Store: store, Stats: m.Stats}, test, o.Recipe.Batch, nil)
+		s, err := newScorer(&Model{Module: module, Store: store, Stats: m.Stats}, test, o.Recipe.Batch, nil, nil, unlimited)
 		if err != nil {
 			t.Fatal(err)
 		}
