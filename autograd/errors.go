@@ -25,7 +25,40 @@ func (e *ShapeError) Error() string {
 // Misuse implements [Misuse].
 func (*ShapeError) Misuse() {}
 
-// Misuse is an error of whoever builds a graph or a model, with which code that builds one panics.
+// LabelError says that a label is no class index: not a whole number from 0 to Classes-1. A program that computes a cross-entropy or its gradient panics
+// with it when it runs; [Build] around the run returns it.
+type LabelError struct {
+	Sample  int     // position in the batch
+	Value   float32 // of the label
+	Classes int
+}
+
+func (e *LabelError) Error() string {
+	return fmt.Sprintf("label %d of the batch is %g, want a class from 0 to %d", e.Sample, e.Value, e.Classes-1)
+}
+
+// Misuse implements [Misuse].
+func (*LabelError) Misuse() {}
+
+// CheckLabels returns a [*LabelError] for the first label that is no class index.
+func CheckLabels(labels []float32, classes int) error {
+	if i := badLabel(labels, classes); i >= 0 {
+		return &LabelError{Sample: i, Value: labels[i], Classes: classes}
+	}
+	return nil
+}
+
+// badLabel returns where the first label is that is no class index, or -1.
+func badLabel(labels []float32, classes int) int {
+	for i, l := range labels {
+		if !(l >= 0 && l < float32(classes)) || l != float32(int(l)) {
+			return i
+		}
+	}
+	return -1
+}
+
+// Misuse is an error of whoever builds a graph or a model, or fills its labels, with which code that builds or runs one panics.
 type Misuse interface {
 	error
 	Misuse()
@@ -37,7 +70,7 @@ func misuse(op string, in []tensor.Shape, format string, args ...any) {
 }
 
 // Build runs code that builds a graph or a model and returns the [Misuse] with which it
-// panicked, if it did: a ShapeError, or a layers.ConstructionError. Other panics pass through.
+// panicked, if it did: a ShapeError, a LabelError, or a layers.ConstructionError. Other panics pass through.
 func Build(build func() error) (err error) {
 	defer func() {
 		switch r := recover().(type) {

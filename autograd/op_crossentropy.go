@@ -8,8 +8,9 @@ import (
 
 // CrossEntropy returns the mean over the rows of logits (N, classes) of the cross-entropy between their softmax
 // and labels (N class indices, stored as floats): a scalar. With smoothing s the target is 1-s for the label
-// plus s/classes for every class (Szegedy et al. 2016, section 7). A label that is not a class index makes the run panic; check
-// labels that come from outside, as layers.Trainer does.
+// plus s/classes for every class (Szegedy et al. 2016, section 7). A run panics with a
+// [*LabelError] at a label that is not one of them; [CheckLabels] looks at labels that come from outside, as layers.Trainer does.
+// A batch of no images is misuse: it has no mean.
 func CrossEntropy(logits, labels *Node, smoothing float32) *Node {
 	return apply(&crossEntropy{smoothing}, logits, labels)
 }
@@ -40,9 +41,17 @@ func (c *crossEntropy) Emit(e *Emitter) {
 	n, classes := e.InShape(0)[0], e.InShape(0)[1]
 	f, sum := e.Table.CrossEntropy, e.Table.Sum
 	e.Rows(n, classes, func(lo, hi int) {
+		checkLabels(labels, lo, hi, classes)
 		f(loss[lo:hi], logits[lo*classes:hi*classes], labels[lo:hi], c.smoothing, hi-lo, classes)
 	})
 	e.Small(func() { out[0] = float32(sum(loss) / float64(n)) })
+}
+
+// checkLabels panics at the first of labels lo..hi that is no class index: a routine would take it for another class, or read elsewhere.
+func checkLabels(labels []float32, lo, hi, classes int) {
+	if i := badLabel(labels[lo:hi], classes); i >= 0 {
+		panic(&LabelError{Sample: lo + i, Value: labels[lo+i], Classes: classes})
+	}
 }
 
 func (c *crossEntropy) Grad(n, dy *Node) []*Node {
@@ -65,6 +74,7 @@ func (c *crossEntropyGrad) Emit(e *Emitter) {
 	logits, labels, dx, f := e.In(0), e.In(1), e.Out(), e.Table.CrossEntropyGrad
 	n, classes := e.InShape(0)[0], e.InShape(0)[1]
 	e.Rows(n, classes, func(lo, hi int) {
+		checkLabels(labels, lo, hi, classes)
 		f(dx[lo*classes:hi*classes], logits[lo*classes:hi*classes], labels[lo:hi], c.smoothing, 1/float32(n), hi-lo, classes)
 	})
 }

@@ -19,8 +19,9 @@ type Options struct {
 	Seed    uint64           // of the random masks
 
 	// Unfused runs every node of the graph on its own. Otherwise Compile replaces some nodes by single
-	// operations that give the same values with less memory traffic, runs others in groups, a few images at a time, and small ones that do not depend on
-	// each other at the same time.
+	// operations with less memory traffic, runs others in groups, a few images at a time, and small ones that do not depend on
+	// each other at the same time. The values are the same up to rounding, not to the bit: sums over images are divided into other parts, and a folded or merged kernel is
+	// rounded before it is used. Each of the two ways gives its own bits, in every run and with any number of threads.
 	Unfused bool
 
 	// Frozen promises that variables do not change between runs, unless [Program.Refresh] is called after they did. What follows from them alone is then

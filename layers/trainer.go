@@ -348,10 +348,8 @@ func parameterBytes(s *Store) int64 {
 }
 
 func checkLabels(labels []float32, classes int) error {
-	for i, l := range labels {
-		if !(l >= 0 && l < float32(classes)) || l != float32(int(l)) {
-			return fmt.Errorf("layers: label %d of the batch is %g, want a class from 0 to %d", i, l, classes-1)
-		}
+	if err := autograd.CheckLabels(labels, classes); err != nil {
+		return fmt.Errorf("layers: %w", err)
 	}
 	return nil
 }
