@@ -1,8 +1,6 @@
 package autograd
 
 import (
-	"fmt"
-
 	"github.com/nasbench-go/nasbench/tensor"
 )
 
@@ -12,6 +10,7 @@ import (
 func Grad(loss *Node, wrt []*Node) ([]*Node, error) {
 	var seed *Node
 	err := Build(func() error {
+		present("grad", loss)
 		if loss.shape.Elements() != 1 {
 			misuse("grad", []tensor.Shape{loss.shape}, "the loss must have one element")
 		}
@@ -34,13 +33,14 @@ func Grad(loss *Node, wrt []*Node) ([]*Node, error) {
 func VJP(y, dy *Node, wrt []*Node) ([]*Node, error) {
 	grads := make([]*Node, len(wrt))
 	err := Build(func() error {
+		present("grad", y, dy)
+		for i, n := range append([]*Node{dy}, wrt...) {
+			if n == nil || n.graph != y.graph {
+				misuse("grad", []tensor.Shape{y.shape}, "node %d belongs to another graph than the loss, or to none", i-1)
+			}
+		}
 		if !dy.shape.Equal(y.shape) {
 			misuse("grad", []tensor.Shape{y.shape, dy.shape}, "the gradient differs in shape from what it is the gradient for")
-		}
-		for i, n := range append([]*Node{dy}, wrt...) {
-			if n.graph != y.graph {
-				return fmt.Errorf("autograd: grad: node %d (%v) belongs to another graph than the loss", i-1, n)
-			}
 		}
 		g := y.graph
 		defer func() { g.origin = nil }()

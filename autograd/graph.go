@@ -6,7 +6,7 @@ import (
 	"github.com/nasbench-go/nasbench/tensor"
 )
 
-// Graph is a list of nodes in topological order. It is not safe for concurrent use.
+// Graph is a list of nodes in topological order. It is not safe for concurrent use. The zero value is an empty graph.
 type Graph struct {
 	nodes     []*Node
 	variables map[*tensor.Tensor]*Node
@@ -42,6 +42,9 @@ func NewGraph() *Graph { return &Graph{variables: map[*tensor.Tensor]*Node{}} }
 
 // Input adds a value that the caller fills before each run, through [Program.Tensor].
 func (g *Graph) Input(name string, dims ...int) *Node {
+	if g == nil {
+		misuse("input "+name, nil, "no graph")
+	}
 	s := tensor.Shape(dims).Clone()
 	if err := s.Check(); err != nil {
 		misuse("input "+name, nil, "%v", err)
@@ -52,23 +55,36 @@ func (g *Graph) Input(name string, dims ...int) *Node {
 // Variable adds a value whose storage lives outside the program, such as a parameter. The
 // same tensor always gives the same node. The tensor must be contiguous.
 func (g *Graph) Variable(name string, t *tensor.Tensor) *Node {
+	checkValue(g, "variable "+name, t)
 	if n, ok := g.variables[t]; ok {
 		return n
 	}
-	if !t.Contiguous() {
-		misuse("variable "+name, []tensor.Shape{t.Shape()}, "the tensor is not contiguous")
-	}
 	n := g.insert(&Node{kind: variableNode, name: name, shape: t.Shape(), value: t})
+	if g.variables == nil {
+		g.variables = map[*tensor.Tensor]*Node{}
+	}
 	g.variables[t] = n
 	return n
 }
 
 // Constant adds a value that never changes and has no gradient.
 func (g *Graph) Constant(t *tensor.Tensor) *Node {
-	if !t.Contiguous() {
-		misuse("constant", []tensor.Shape{t.Shape()}, "the tensor is not contiguous")
-	}
+	checkValue(g, "constant", t)
 	return g.insert(&Node{kind: constantNode, shape: t.Shape(), value: t})
+}
+
+// checkValue panics unless t can be the value of a node of the graph.
+func checkValue(g *Graph, what string, t *tensor.Tensor) {
+	switch {
+	case g == nil:
+		misuse(what, nil, "no graph")
+	case t == nil:
+		misuse(what, nil, "no tensor")
+	case !t.Contiguous():
+		misuse(what, []tensor.Shape{t.Shape()}, "the tensor is not contiguous")
+	case len(t.Data()) != t.Len():
+		misuse(what, []tensor.Shape{t.Shape()}, "the tensor has no storage")
+	}
 }
 
 // Shape returns the node's dimensions. The caller must not change them.
@@ -98,20 +114,35 @@ func (g *Graph) insert(n *Node) *Node {
 
 // apply adds an operation node. Its inputs must all belong to one graph.
 func apply(op Op, in ...*Node) *Node {
+	sameGraph(op.Name(), in...)
 	shapes := shapesOf(in)
-	if len(in) == 0 {
-		misuse(op.Name(), nil, "no inputs")
-	}
-	for i, n := range in {
-		if n.graph != in[0].graph {
-			misuse(op.Name(), shapes, "input %d belongs to another graph", i)
-		}
-	}
 	out := op.Shape(shapes)
 	if err := out.Check(); err != nil {
 		misuse(op.Name(), shapes, "output: %v", err)
 	}
 	return in[0].graph.insert(&Node{kind: opNode, op: op, in: in, shape: out})
+}
+
+// sameGraph panics unless there are nodes and all belong to one graph.
+func sameGraph(name string, nodes ...*Node) {
+	present(name, nodes...)
+	if len(nodes) == 0 {
+		misuse(name, nil, "no inputs")
+	}
+	for i, n := range nodes {
+		if n.graph != nodes[0].graph {
+			misuse(name, shapesOf(nodes), "input %d belongs to another graph", i)
+		}
+	}
+}
+
+// present panics if a node is nil or was not made by a graph.
+func present(name string, nodes ...*Node) {
+	for i, n := range nodes {
+		if n == nil || n.graph == nil {
+			misuse(name, nil, "input %d is no node of a graph", i)
+		}
+	}
 }
 
 func shapesOf(nodes []*Node) []tensor.Shape {

@@ -82,6 +82,10 @@ type Summary struct {
 // Summarize adds up the work of all nodes that the outputs need.
 func Summarize(outputs ...*Node) Summary {
 	var s Summary
+	if len(outputs) == 0 {
+		return s
+	}
+	sameGraph("summary", outputs...)
 	statistics := map[*Node]bool{}
 	nodes := needed(outputs)
 	for _, n := range nodes {

@@ -24,7 +24,12 @@ func HardSwish(x *Node) *Node { return Activate(x, kernels.HardSwish) }
 func Exp(x *Node) *Node { return Activate(x, kernels.Exp) }
 
 // Activate applies an activation to every element.
-func Activate(x *Node, f kernels.Activation) *Node { return apply(&activation{f}, x) }
+func Activate(x *Node, f kernels.Activation) *Node {
+	if f < 0 || f >= kernels.NumActivations {
+		misuse("activation", nil, "there is no activation %d", int(f))
+	}
+	return apply(&activation{f}, x)
+}
 
 type activation struct{ f kernels.Activation }
 

@@ -10,20 +10,33 @@ import (
 // inference, momentum 0.1 and epsilon 1e-5.
 type BatchNormOptions struct {
 	Training bool
-	Momentum float32 // share of a new batch in the running statistics
-	Epsilon  float32 // added to the variance
+	Momentum float32 // share of a new batch in the running statistics, in [0, 1]
+	Epsilon  float32 // added to the variance, above 0
 }
 
 // BatchNorm normalises every channel of x (..., C) and scales it by gamma and beta (C each): Ioffe and
 // Szegedy 2015, algorithm 1. In training the statistics are those of the batch, with the biased variance,
 // and a run moves runningMean and runningVar (variables of C each, unbiased variance) towards them; in inference the running statistics
-// are used and stay as they are.
+// are used and stay as they are; there they may be constants too. They have no gradients.
 func BatchNorm(x, gamma, beta, runningMean, runningVar *Node, o BatchNormOptions) *Node {
+	in := []*Node{x, gamma, beta, runningMean, runningVar}
+	sameGraph("batch_norm", in...)
 	if o.Momentum == 0 {
 		o.Momentum = 0.1
 	}
 	if o.Epsilon == 0 {
 		o.Epsilon = 1e-5
+	}
+	if !(o.Momentum > 0 && o.Momentum <= 1) {
+		misuse("batch_norm", shapesOf(in), "momentum %v is not in [0, 1]", o.Momentum)
+	}
+	if !(o.Epsilon > 0 && o.Epsilon <= math.MaxFloat32) {
+		misuse("batch_norm", shapesOf(in), "epsilon %v is not a number above 0", o.Epsilon)
+	}
+	for i, n := range in[3:] {
+		if n.kind != variableNode && (o.Training || n.kind != constantNode) {
+			misuse("batch_norm", shapesOf(in), "input %d: running statistics must be variables", 3+i)
+		}
 	}
 	if !o.Training {
 		return apply(&batchNorm{epsilon: o.Epsilon}, x, gamma, beta, runningMean, runningVar)

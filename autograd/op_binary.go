@@ -27,6 +27,7 @@ const (
 var binaryNames = [...]string{addKind: "add", subKind: "sub", mulKind: "mul", divKind: "div"}
 
 func binaryOp(kind binaryKind, a, b *Node) *Node {
+	sameGraph(binaryNames[kind], a, b)
 	if !a.shape.Equal(b.shape) {
 		s, ok := broadcastShape(a.shape, b.shape)
 		if !ok {

@@ -5,6 +5,7 @@ import "github.com/nasbench-go/nasbench/tensor"
 // Broadcast stretches x to a shape, aligned at the innermost dimension: where x has 1 or nothing its
 // elements are repeated.
 func Broadcast(x *Node, dims ...int) *Node {
+	present("broadcast", x)
 	out := tensor.Shape(dims).Clone()
 	if s, ok := broadcastShape(x.shape, out); !ok || !s.Equal(out) {
 		misuse("broadcast", []tensor.Shape{x.shape}, "cannot stretch to %v", out)

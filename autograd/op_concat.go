@@ -5,6 +5,7 @@ import "github.com/nasbench-go/nasbench/tensor"
 // Concat joins tensors that agree in all but the innermost dimension along it, such as
 // images along their channels.
 func Concat(xs ...*Node) *Node {
+	present("concat", xs...)
 	if len(xs) == 1 {
 		return xs[0]
 	}

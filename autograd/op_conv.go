@@ -58,6 +58,9 @@ func (c *conv2D) Shape(in []tensor.Shape) tensor.Shape {
 		misuse(c.Name(), in, "bad options %+v", o)
 	}
 	x, w := in[0], in[1]
+	if w[0] > maxExtent || w[1] > maxExtent {
+		misuse(c.Name(), in, "kernels of more than %d rows or columns", maxExtent)
+	}
 	if x[3] != w[2]*o.Groups || w[3]%o.Groups != 0 {
 		misuse(c.Name(), in, "%d channels in %d groups do not fit the kernels", x[3], o.Groups)
 	}

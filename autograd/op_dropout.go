@@ -16,6 +16,7 @@ func DropPath(x *Node, p float32, key uint64) *Node { return dropOp(x, p, key, t
 
 func dropOp(x *Node, p float32, key uint64, path bool) *Node {
 	d := &dropout{p, key, path}
+	present(d.Name(), x)
 	if !(p >= 0 && p < 1) {
 		misuse(d.Name(), []tensor.Shape{x.shape}, "probability %v is not in [0, 1)", p)
 	}

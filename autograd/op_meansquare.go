@@ -7,6 +7,7 @@ import (
 
 // MeanSquaredError returns the mean of (a-b)^2 over all elements: a scalar.
 func MeanSquaredError(a, b *Node) *Node {
+	sameGraph("mean_squared_error", a, b)
 	if !a.shape.Equal(b.shape) {
 		misuse("mean_squared_error", []tensor.Shape{a.shape, b.shape}, "the shapes differ")
 	}

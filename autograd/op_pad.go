@@ -8,6 +8,7 @@ import (
 
 // Pad surrounds x with zeros: before and after hold their number for every dimension.
 func Pad(x *Node, before, after []int) *Node {
+	present("pad", x)
 	if len(before) != len(x.shape) || len(after) != len(x.shape) {
 		misuse("pad", []tensor.Shape{x.shape}, "needs %d numbers on both sides", len(x.shape))
 	}

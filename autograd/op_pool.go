@@ -158,6 +158,7 @@ func (g *poolGrad) Emit(e *Emitter) {
 
 // GlobalAvgPool returns the mean over the positions of images x (N, H, W, C): N, C.
 func GlobalAvgPool(x *Node) *Node {
+	present("global_avg_pool", x)
 	if len(x.shape) != 4 {
 		misuse("global_avg_pool", []tensor.Shape{x.shape}, "needs images N x H x W x C")
 	}

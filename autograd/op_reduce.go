@@ -27,6 +27,7 @@ func sumRows(x *Node) *Node {
 // reduceOver reduces one run of neighbouring dimensions after the other, the last first.
 func reduceOver(x *Node, axes []int, mean bool) *Node {
 	name := reduceName(mean)
+	present(name, x)
 	axes = slices.Sorted(slices.Values(axes))
 	if len(axes) == 0 {
 		for d := range x.shape {

@@ -5,6 +5,7 @@ import "github.com/nasbench-go/nasbench/tensor"
 // Reshape returns the elements of x in another shape, without copying. One dimension
 // may be -1: what is left.
 func Reshape(x *Node, dims ...int) *Node {
+	present("reshape", x)
 	s := tensor.Shape(dims).Clone()
 	known, open := 1, -1
 	for d, n := range s {
@@ -31,6 +32,7 @@ func Reshape(x *Node, dims ...int) *Node {
 
 // StopGradient returns x, through which no gradient flows.
 func StopGradient(x *Node) *Node {
+	present("stop_gradient", x)
 	return apply(&view{name: "stop_gradient", out: x.shape, stop: true}, x)
 }
 

@@ -8,6 +8,7 @@ import (
 
 // Slice returns the block of x from lo (inclusive) to hi (exclusive) in every dimension.
 func Slice(x *Node, lo, hi []int) *Node {
+	present("slice", x)
 	if len(lo) != len(x.shape) || len(hi) != len(x.shape) {
 		misuse("slice", []tensor.Shape{x.shape}, "needs %d bounds on both sides", len(x.shape))
 	}
@@ -24,6 +25,7 @@ func Slice(x *Node, lo, hi []int) *Node {
 
 // Split divides x along its innermost dimension, such as the channels, into pieces of the given sizes.
 func Split(x *Node, sizes ...int) []*Node {
+	present("split", x)
 	total := 0
 	for _, n := range sizes {
 		total += n

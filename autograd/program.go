@@ -104,16 +104,8 @@ func (e *scratchError) Error() string {
 
 // build is Compile for a limit of which some bytes are set aside for scratch memory.
 func build(o Options, aside int64) (*Program, error) {
-	if len(o.Outputs) == 0 {
-		return nil, errors.New("autograd: compile: no outputs")
-	}
-	for i, n := range o.Outputs {
-		if n == nil {
-			return nil, fmt.Errorf("autograd: compile: output %d is nil", i)
-		}
-		if n.graph != o.Outputs[0].graph {
-			return nil, fmt.Errorf("autograd: compile: output %d (%v) belongs to another graph than output 0", i, n)
-		}
+	if err := Build(func() error { sameGraph("compile", o.Outputs...); return nil }); err != nil {
+		return nil, err
 	}
 	if o.Table == nil {
 		t, err := kernels.Active()

@@ -21,6 +21,7 @@ type Simplified struct {
 func Simplify(outputs ...*Node) (*Simplified, error) {
 	s := &Simplified{Graph: NewGraph(), to: map[*Node]*Node{}, uses: map[*Node]int{}}
 	return s, Build(func() error {
+		sameGraph("simplify", outputs...)
 		nodes := needed(outputs)
 		for _, n := range nodes {
 			for _, in := range n.in {

@@ -26,17 +26,17 @@ type Buffer struct {
 // buffer meets only the one before and the one after, always reaches it.
 //
 // The result depends on nothing but the arguments. Time grows with the square of the
-// number of buffers. PlanArena panics if a size is negative or Last is before First.
+// number of buffers. PlanArena panics with a [*ShapeError] if a size is negative or Last is before First.
 func PlanArena(bufs []Buffer, align int) (offsets []int, total int) {
 	align = max(align, 1)
 	p := planner{rounded: make([]Buffer, len(bufs))}
 	var order []int
 	for i, b := range bufs {
 		if b.Size < 0 {
-			panic("tensor: PlanArena: negative size")
+			misuse("arena", Shape{b.Size}, "negative size of buffer %d", i)
 		}
 		if b.Last < b.First {
-			panic("tensor: PlanArena: a buffer ends before it begins")
+			misuse("arena", Shape{b.Size}, "buffer %d ends before it begins", i)
 		}
 		b.Size = (b.Size + align - 1) / align * align
 		p.rounded[i] = b

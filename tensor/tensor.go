@@ -21,11 +21,12 @@ type Tensor struct {
 }
 
 // New returns a contiguous tensor of zeros, aligned to 64 bytes. No dimensions make
-// a tensor of one element. New panics if a dimension is negative.
+// a tensor of one element. New panics with a [*ShapeError] if a dimension is negative or there are
+// too many elements.
 func New(dims ...int) *Tensor {
 	s := Shape(dims).Clone()
 	if err := s.Check(); err != nil {
-		panic("tensor: New: " + err.Error())
+		panic(&ShapeError{Op: "tensor", Shape: s, Detail: err.Error()})
 	}
 	return &Tensor{shape: s, data: Alloc(s.Elements()), stride: s.Last()}
 }
@@ -45,6 +46,9 @@ func FromSlice(data []float32, dims ...int) (*Tensor, error) {
 
 // Alloc returns n zeroed floats whose first element is aligned to 64 bytes.
 func Alloc(n int) []float32 {
+	if n < 0 {
+		misuse("memory", Shape{n}, "a negative number of floats")
+	}
 	const slack = alignment / 4
 	raw := make([]float32, n+slack)
 	skip := 0
@@ -72,8 +76,11 @@ func (t *Tensor) Contiguous() bool { return t.stride == t.shape.Last() || t.shap
 func (t *Tensor) Data() []float32 { return t.data }
 
 // Row returns row i of the innermost dimension; rows are counted through all outer
-// dimensions in row-major order.
+// dimensions in row-major order. It panics with a [*ShapeError] if there is no such row.
 func (t *Tensor) Row(i int) []float32 {
 	n := t.shape.Last()
+	if i < 0 || n > 0 && i >= t.shape.Rows() {
+		misuse("row", t.shape, "row %d is out of range", i)
+	}
 	return t.data[i*t.stride : i*t.stride+n : i*t.stride+n]
 }

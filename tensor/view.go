@@ -16,7 +16,7 @@ func Full(v float32, dims ...int) *Tensor {
 }
 
 // At returns one element; a scalar takes no index. It panics if the number of indices
-// is not the number of dimensions or an index is out of range.
+// is not the number of dimensions or an index is out of range; such panics are a [*ShapeError].
 func (t *Tensor) At(index ...int) float32 { return t.data[t.offset(index)] }
 
 // Set changes one element. It panics as [Tensor.At] does.
@@ -25,12 +25,12 @@ func (t *Tensor) Set(v float32, index ...int) { t.data[t.offset(index)] = v }
 // offset returns the place of an element in the storage.
 func (t *Tensor) offset(index []int) int {
 	if len(index) != len(t.shape) {
-		panic(fmt.Sprintf("tensor: %d indices for shape %v", len(index), t.shape))
+		misuse("element", t.shape, "%d indices", len(index))
 	}
 	row, last := 0, 0
 	for i, x := range index {
 		if x < 0 || x >= t.shape[i] {
-			panic(fmt.Sprintf("tensor: index %v out of range of shape %v", slices.Clone(index), t.shape))
+			misuse("element", t.shape, "index %v is out of range", slices.Clone(index))
 		}
 		if i == len(index)-1 {
 			last = x
@@ -56,7 +56,7 @@ func (t *Tensor) view(shape Shape, offset, stride int) *Tensor {
 // panics if t is a scalar or the bounds are out of range.
 func (t *Tensor) Slice(lo, hi int) *Tensor {
 	if len(t.shape) == 0 || lo < 0 || hi < lo || hi > t.shape[0] {
-		panic(fmt.Sprintf("tensor: slice [%d:%d] of shape %v", lo, hi, t.shape))
+		misuse("slice", t.shape, "[%d:%d] is out of range", lo, hi)
 	}
 	if len(t.shape) == 1 {
 		return t.Channels(lo, hi)
@@ -71,7 +71,7 @@ func (t *Tensor) Slice(lo, hi int) *Tensor {
 // panics if t is a scalar or the bounds are out of range.
 func (t *Tensor) Channels(lo, hi int) *Tensor {
 	if len(t.shape) == 0 || lo < 0 || hi < lo || hi > t.shape.Last() {
-		panic(fmt.Sprintf("tensor: channels [%d:%d] of shape %v", lo, hi, t.shape))
+		misuse("channels", t.shape, "[%d:%d] is out of range", lo, hi)
 	}
 	shape := t.shape.Clone()
 	shape[len(shape)-1] = hi - lo
@@ -105,6 +105,9 @@ func (t *Tensor) Reshape(dims ...int) (*Tensor, error) {
 // CopyFrom copies the elements of src, whose shape must be the same. Either side may
 // be strided. The two must not share storage, unless they are the same view.
 func (t *Tensor) CopyFrom(src *Tensor) error {
+	if src == nil {
+		return fmt.Errorf("tensor: copy of no tensor into shape %v", t.shape)
+	}
 	if !t.shape.Equal(src.shape) {
 		return fmt.Errorf("tensor: copy of shape %v into shape %v", src.shape, t.shape)
 	}
