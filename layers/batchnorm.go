@@ -28,6 +28,7 @@ func NewBatchNorm(s Scope, channels int) *BatchNorm {
 
 // Forward normalises x over all but its innermost dimension.
 func (b *BatchNorm) Forward(p *Pass, x *autograd.Node) *autograd.Node {
+	made(b != nil && p != nil, "batch norm")
 	momentum := p.Momentum
 	if momentum == 0 {
 		momentum = BatchNormMomentum

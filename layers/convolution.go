@@ -19,8 +19,11 @@ type Conv2D struct {
 }
 
 // NewConv2D registers "weight" and, unless NoBias, "bias" in the scope. The kernel is
-// square. It panics with a [*ConstructionError] if in or out is not a multiple of the groups.
+// square. It panics with a [*ConstructionError] if in or out is not a multiple of the groups, or if an option is negative.
 func NewConv2D(s Scope, in, out, kernel int, o ConvOptions) *Conv2D {
+	if o.Stride < 0 || o.Padding < 0 || o.Dilation < 0 || o.Groups < 0 {
+		misuse(s.Path(), "convolution: stride %d, padding %d, dilation %d, %d groups: none may be negative", o.Stride, o.Padding, o.Dilation, o.Groups)
+	}
 	groups := max(o.Groups, 1)
 	if in%groups != 0 || out%groups != 0 {
 		misuse(s.Path(), "convolution: %d and %d channels do not divide into %d groups", in, out, groups)
@@ -43,6 +46,7 @@ func NewConv2D(s Scope, in, out, kernel int, o ConvOptions) *Conv2D {
 
 // Forward maps N x H x W x in to N x Ho x Wo x out.
 func (c *Conv2D) Forward(p *Pass, x *autograd.Node) *autograd.Node {
+	made(c != nil && p != nil, "convolution")
 	y := autograd.Conv2D(x, p.Param(c.weight), c.options)
 	if c.bias != nil {
 		y = autograd.Bias(y, p.Param(c.bias))

@@ -1,8 +1,6 @@
 package layers
 
 import (
-	"fmt"
-
 	"github.com/nasbench-go/nasbench/kernels"
 	"github.com/nasbench-go/nasbench/layers/safetensors"
 )
@@ -22,10 +20,14 @@ type EMA struct {
 
 // NewEMA starts averages at the parameters' present values. Decay is the share of the old average that one
 // update keeps, in [0, 1). Early updates keep less, min(decay, (1+n)/(10+n)) after n of them, so that the
-// first values are forgotten in short trainings too.
+// first values are forgotten in short trainings too. A nil table is that of kernels.Active. The error is an [*OptionError] if the decay is out of its range or a parameter is nil.
 func NewEMA(params []*Parameter, decay float64, table *kernels.Table, threads *kernels.Threads) (*EMA, error) {
 	if !(decay >= 0 && decay < 1) {
-		return nil, fmt.Errorf("layers: ema: decay %g is not in [0, 1)", decay)
+		return nil, refuse("ema", "decay %g is not in [0, 1)", decay)
+	}
+	table, err := prepare("ema", params, table)
+	if err != nil {
+		return nil, err
 	}
 	e := &EMA{decay: decay, params: params, average: newState("ema", params)}
 	for i, p := range params {
@@ -38,11 +40,11 @@ func NewEMA(params []*Parameter, decay float64, table *kernels.Table, threads *k
 	return e, nil
 }
 
-// Update moves the averages towards the parameters. It allocates nothing. It panics between two calls of
+// Update moves the averages towards the parameters. It allocates nothing. It panics with a [*ConstructionError] between two calls of
 // Swap, when averages and parameters have changed places.
 func (e *EMA) Update() {
 	if e.swapped {
-		panic("layers: ema: update while the averages are swapped in")
+		misuse("", "ema: update while the averages are swapped in")
 	}
 	n := float64(e.updates)
 	e.share = float32(1 - min(e.decay, (1+n)/(10+n)))
@@ -69,4 +71,4 @@ func (e *EMA) State() []safetensors.Tensor { return e.average }
 func (e *EMA) Updates() int { return e.updates }
 
 // SetUpdates sets that number, when State was filled from a checkpoint.
-func (e *EMA) SetUpdates(n int) { e.updates = n }
+func (e *EMA) SetUpdates(n int) { e.updates = max(n, 0) }

@@ -14,10 +14,20 @@ type GradNorm struct {
 	sweep   *sweep
 }
 
-// NewGradNorm prepares the computation. Nil threads run on the caller's.
+// NewGradNorm prepares the computation. Nil threads run on the caller's; a nil table is that of kernels.Active. It panics with a [*ConstructionError] if a gradient is nil.
 func NewGradNorm(grads []*tensor.Tensor, table *kernels.Table, threads *kernels.Threads) *GradNorm {
+	if table == nil {
+		active, err := kernels.Active()
+		if err != nil {
+			misuse("", "gradient norm: %v", err)
+		}
+		table = active
+	}
 	lengths := make([]int, len(grads))
 	for i, g := range grads {
+		if g == nil {
+			misuse("", "gradient norm: gradient %d is nil", i)
+		}
 		lengths[i] = g.Len()
 	}
 	n := &GradNorm{}

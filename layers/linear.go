@@ -35,6 +35,7 @@ func NewLinearWith(s Scope, in, out int, o LinearOptions) *Linear {
 
 // Forward maps [.., in] to [.., out]; an image is mapped at every position.
 func (l *Linear) Forward(p *Pass, x *autograd.Node) *autograd.Node {
+	made(l != nil && p != nil, "linear layer")
 	y := autograd.Linear(x, p.Param(l.weight))
 	if l.bias != nil {
 		y = autograd.Bias(y, p.Param(l.bias))

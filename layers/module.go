@@ -18,6 +18,7 @@ type Pass struct {
 
 // Param returns the graph's variable of a parameter; the same one at every call in one graph.
 func (p *Pass) Param(q *Parameter) *autograd.Node {
+	made(p != nil && q != nil && q.Value != nil, "parameter")
 	if q.whole != nil {
 		return p.view(q)
 	}
@@ -25,6 +26,25 @@ func (p *Pass) Param(q *Parameter) *autograd.Node {
 		misuse(q.Name, "the parameter belongs to another store than the model's")
 	}
 	return p.Graph.Variable(q.Name, q.Value)
+}
+
+// made panics where a module, a parameter or a pass is nil or was not made by its constructor.
+func made(ok bool, what string) {
+	if !ok {
+		misuse("", "%s: it, or the pass, is nil or was not made by its constructor", what)
+	}
+}
+
+// forward is m.Forward for what a user gives: a module that is nil, or gives no node, is misuse.
+func forward(m Module, what string, p *Pass, x *autograd.Node) *autograd.Node {
+	if m == nil {
+		misuse("", "%s: a module is nil", what)
+	}
+	y := m.Forward(p, x)
+	if y == nil {
+		misuse("", "%s: a module of type %T returns no node", what, m)
+	}
+	return y
 }
 
 // Module adds operations to the graph of a pass and returns their output. Its
@@ -38,7 +58,10 @@ type Module interface {
 type Func func(x *autograd.Node) *autograd.Node
 
 // Forward applies the function.
-func (f Func) Forward(_ *Pass, x *autograd.Node) *autograd.Node { return f(x) }
+func (f Func) Forward(_ *Pass, x *autograd.Node) *autograd.Node {
+	made(f != nil, "function")
+	return f(x)
+}
 
 // Sequential applies modules one after the other; without any it is the identity.
 type Sequential []Module
@@ -46,7 +69,7 @@ type Sequential []Module
 // Forward chains the modules.
 func (s Sequential) Forward(p *Pass, x *autograd.Node) *autograd.Node {
 	for _, m := range s {
-		x = m.Forward(p, x)
+		x = forward(m, "sequence", p, x)
 	}
 	return x
 }
@@ -58,9 +81,9 @@ type Residual struct {
 
 // Forward adds the two branches.
 func (r Residual) Forward(p *Pass, x *autograd.Node) *autograd.Node {
-	y := r.Body.Forward(p, x)
+	y := forward(r.Body, "body of a residual", p, x)
 	if r.Shortcut != nil {
-		x = r.Shortcut.Forward(p, x)
+		x = forward(r.Shortcut, "shortcut of a residual", p, x)
 	}
 	return autograd.Add(y, x)
 }
@@ -108,7 +131,11 @@ type Flatten struct{}
 
 // Forward reshapes x without copying.
 func (Flatten) Forward(_ *Pass, x *autograd.Node) *autograd.Node {
+	made(x != nil, "image to flatten")
 	s := x.Shape()
+	if len(s) == 0 {
+		misuse("", "flatten: a scalar has no leading dimension")
+	}
 	return autograd.Reshape(x, s[0], s[1:].Elements())
 }
 
@@ -136,7 +163,7 @@ type Dropout struct {
 	key uint64
 }
 
-// NewDropout returns a dropout whose masks are named by the scope. It panics unless 0 <= p < 1.
+// NewDropout returns a dropout whose masks are named by the scope. It panics with a [*ConstructionError] unless 0 <= p < 1.
 func NewDropout(s Scope, p float64) *Dropout {
 	checkProbability(s, "dropout", p)
 	return &Dropout{p: float32(p), key: s.Key("dropout")}
@@ -144,6 +171,7 @@ func NewDropout(s Scope, p float64) *Dropout {
 
 // Forward masks single elements.
 func (d *Dropout) Forward(p *Pass, x *autograd.Node) *autograd.Node {
+	made(d != nil && p != nil, "dropout")
 	if !p.Training || d.p == 0 {
 		return x
 	}
@@ -158,7 +186,7 @@ type DropPath struct {
 	key uint64
 }
 
-// NewDropPath returns a drop-path whose masks are named by the scope. It panics unless 0 <= p < 1.
+// NewDropPath returns a drop-path whose masks are named by the scope. It panics with a [*ConstructionError] unless 0 <= p < 1.
 func NewDropPath(s Scope, p float64) *DropPath {
 	checkProbability(s, "drop-path", p)
 	return &DropPath{p: float32(p), key: s.Key("drop_path")}
@@ -166,6 +194,7 @@ func NewDropPath(s Scope, p float64) *DropPath {
 
 // Forward masks samples of the leading dimension.
 func (d *DropPath) Forward(p *Pass, x *autograd.Node) *autograd.Node {
+	made(d != nil && p != nil, "drop-path")
 	if !p.Training || d.p == 0 {
 		return x
 	}

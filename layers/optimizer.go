@@ -12,7 +12,7 @@ import (
 // Optimizer updates a fixed list of parameters from their gradients.
 type Optimizer interface {
 	// Step makes one update at this learning rate. The gradients are in the order of the
-	// parameters and are multiplied by gradScale first. It allocates nothing.
+	// parameters, one for each, and are multiplied by gradScale first. It allocates nothing.
 	Step(rate, gradScale float64, grads []*tensor.Tensor)
 	// State returns what the optimiser keeps between steps, named kind/parameter; the
 	// tensors share its storage.
@@ -25,8 +25,8 @@ type Optimizer interface {
 
 // Rule is an update rule with its settings: [SGD] or [AdamW].
 type Rule interface {
-	// New returns an optimiser of the parameters, with zero state. It returns an error if a setting is
-	// out of its range. Nil threads run on the caller's.
+	// New returns an optimiser of the parameters, with zero state. It returns an [*OptionError] if a setting is
+	// out of its range or a parameter is nil. Nil threads run on the caller's; a nil table is that of kernels.Active.
 	New(params []*Parameter, table *kernels.Table, threads *kernels.Threads) (Optimizer, error)
 	// String gives the rule and all of its settings.
 	String() string
@@ -54,11 +54,15 @@ func (o SGD) String() string {
 func (o SGD) New(params []*Parameter, table *kernels.Table, threads *kernels.Threads) (Optimizer, error) {
 	switch {
 	case !(o.Momentum >= 0 && o.Momentum < 1):
-		return nil, fmt.Errorf("layers: sgd: momentum %g is not in [0, 1)", o.Momentum)
+		return nil, refuse("sgd", "momentum %g is not in [0, 1)", o.Momentum)
 	case o.Nesterov && o.Momentum == 0:
-		return nil, fmt.Errorf("layers: sgd: nesterov needs momentum")
+		return nil, refuse("sgd", "nesterov needs momentum")
 	case !finiteNotNegative(o.WeightDecay):
-		return nil, fmt.Errorf("layers: sgd: weight decay %g is not a number from 0 up", o.WeightDecay)
+		return nil, refuse("sgd", "weight decay %g is not a number from 0 up", o.WeightDecay)
+	}
+	table, err := prepare("sgd", params, table)
+	if err != nil {
+		return nil, err
 	}
 	s := &sgd{velocity: newState("velocity", params)}
 	plain := kernels.SGDStep{Momentum: float32(o.Momentum), Nesterov: o.Nesterov}
@@ -86,6 +90,7 @@ type sgd struct {
 }
 
 func (s *sgd) Step(rate, gradScale float64, grads []*tensor.Tensor) {
+	checkGradients("sgd", grads, len(s.steps))
 	for i := range s.steps {
 		s.steps[i].LR, s.steps[i].GradScale = float32(rate), float32(gradScale)
 	}
@@ -96,7 +101,7 @@ func (s *sgd) Step(rate, gradScale float64, grads []*tensor.Tensor) {
 
 func (s *sgd) State() []safetensors.Tensor { return s.velocity }
 func (s *sgd) Steps() int                  { return s.count }
-func (s *sgd) SetSteps(n int)              { s.count = n }
+func (s *sgd) SetSteps(n int)              { s.count = max(n, 0) }
 
 // AdamW is Adam with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2): decay
 // is rate*WeightDecay*w, apart from the adaptive step. Zero values of Beta1, Beta2 and Epsilon
@@ -129,14 +134,18 @@ func (o AdamW) String() string {
 func (o AdamW) New(params []*Parameter, table *kernels.Table, threads *kernels.Threads) (Optimizer, error) {
 	o = o.defaults()
 	switch {
-	case !(o.Beta1 >= 0 && o.Beta1 < 1):
-		return nil, fmt.Errorf("layers: adamw: beta1 %g is not in [0, 1)", o.Beta1)
-	case !(o.Beta2 >= 0 && o.Beta2 < 1):
-		return nil, fmt.Errorf("layers: adamw: beta2 %g is not in [0, 1)", o.Beta2)
-	case !finiteNotNegative(o.Epsilon):
-		return nil, fmt.Errorf("layers: adamw: epsilon %g is not a number above 0", o.Epsilon)
+	case !(o.Beta1 >= 0 && float32(o.Beta1) < 1):
+		return nil, refuse("adamw", "beta1 %g is not in [0, 1)", o.Beta1)
+	case !(o.Beta2 >= 0 && float32(o.Beta2) < 1):
+		return nil, refuse("adamw", "beta2 %g is not in [0, 1)", o.Beta2)
+	case !(finiteNotNegative(o.Epsilon) && float32(o.Epsilon) > 0):
+		return nil, refuse("adamw", "epsilon %g is not a number above 0", o.Epsilon)
 	case !finiteNotNegative(o.WeightDecay):
-		return nil, fmt.Errorf("layers: adamw: weight decay %g is not a number from 0 up", o.WeightDecay)
+		return nil, refuse("adamw", "weight decay %g is not a number from 0 up", o.WeightDecay)
+	}
+	table, err := prepare("adamw", params, table)
+	if err != nil {
+		return nil, err
 	}
 	a := &adamW{
 		beta1: float64(float32(o.Beta1)), beta2: float64(float32(o.Beta2)),
@@ -169,6 +178,7 @@ type adamW struct {
 }
 
 func (a *adamW) Step(rate, gradScale float64, grads []*tensor.Tensor) {
+	checkGradients("adamw", grads, len(a.steps))
 	a.count++
 	t := float64(a.count)
 	correct1 := float32(1 / (1 - math.Pow(a.beta1, t)))
@@ -185,7 +195,7 @@ func (a *adamW) State() []safetensors.Tensor {
 	return append(append([]safetensors.Tensor{}, a.m...), a.v...)
 }
 func (a *adamW) Steps() int     { return a.count }
-func (a *adamW) SetSteps(n int) { a.count = n }
+func (a *adamW) SetSteps(n int) { a.count = max(n, 0) }
 
 // newState returns one tensor of zeros for each parameter, named kind/parameter.
 func newState(kind string, params []*Parameter) []safetensors.Tensor {
@@ -196,4 +206,30 @@ func newState(kind string, params []*Parameter) []safetensors.Tensor {
 	return out
 }
 
-func finiteNotNegative(x float64) bool { return x >= 0 && !math.IsInf(x, 1) }
+// prepare returns the table, or that of kernels.Active, and an error if there is none or a parameter is nil.
+func prepare(of string, params []*Parameter, table *kernels.Table) (*kernels.Table, error) {
+	for i, p := range params {
+		if p == nil || p.Value == nil {
+			return nil, refuse(of, "parameter %d is nil", i)
+		}
+	}
+	if table != nil {
+		return table, nil
+	}
+	return kernels.Active()
+}
+
+// checkGradients panics unless there is one gradient for each parameter.
+func checkGradients(of string, grads []*tensor.Tensor, parameters int) {
+	if len(grads) != parameters {
+		misuse("", "%s: %d gradients for %d parameters", of, len(grads), parameters)
+	}
+	for i, g := range grads {
+		if g == nil {
+			misuse("", "%s: gradient %d is nil", of, i)
+		}
+	}
+}
+
+// finiteNotNegative reports whether x is a finite number from 0 up, also as the float32 that a routine is given.
+func finiteNotNegative(x float64) bool { return x >= 0 && x <= math.MaxFloat32 }

@@ -58,11 +58,14 @@ type PredictorOptions struct {
 	MaxMemory int64
 }
 
-// NewPredictor builds and compiles the inference graph of a model. It returns an error if shapes do not fit together, and an [*autograd.MemoryError] if it needs
-// too much memory.
+// NewPredictor builds and compiles the inference graph of a model. It returns an [*OptionError] for a batch of no images, the
+// misuse of a model whose shapes do not fit together, and an [*autograd.MemoryError] if it needs too much memory.
 func NewPredictor(model Module, store *Store, o PredictorOptions) (*Predictor, error) {
 	input, table := o.Input, o.Table
 	if err := checkBatch("predictor", input); err != nil {
+		return nil, err
+	}
+	if err := checkModel("predictor", model, store); err != nil {
 		return nil, err
 	}
 	if table == nil {
@@ -121,9 +124,9 @@ func (p *Predictor) build(model Module, input tensor.Shape) (logits *autograd.No
 	pass := &Pass{Graph: autograd.NewGraph(), store: p.store}
 	images := pass.Graph.Input("images", input...)
 	err = autograd.Build(func() error {
-		logits = model.Forward(pass, images)
+		logits = forward(model, "predictor", pass, images)
 		if s := logits.Shape(); len(s) != 2 || s[0] != input[0] {
-			return fmt.Errorf("layers: predictor: the model gives %v for a batch of %v, want %d rows of logits", s, input, input[0])
+			return refuse("predictor", "the model gives %v for a batch of %v, want %d rows of logits", s, input, input[0])
 		}
 		return nil
 	})
@@ -256,7 +259,7 @@ func (p *Predictor) Refresh() {
 }
 
 // Score runs the batch and compares its first n rows with their labels; the other rows may
-// be anything. It returns an error if n is more than the batch or a label is not a class.
+// be anything. It returns an error if n is more than the batch and wraps an [*autograd.LabelError] for a label that is no class.
 func (p *Predictor) Score(labels []float32, n int) (Score, error) {
 	return p.ScoreContext(context.Background(), labels, n)
 }

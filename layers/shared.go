@@ -1,7 +1,6 @@
 package layers
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 
@@ -36,6 +35,9 @@ func (s *Store) Freeze() { s.frozen = true }
 
 // Adopt puts a parameter of another place, such as a checkpoint, into a shared store; if there is one of its name, it is replaced.
 func (s *Store) Adopt(name string, kind Kind, value *tensor.Tensor) {
+	if value == nil || len(value.Data()) != value.Len() {
+		misuse(name, "a parameter to adopt has no contiguous value")
+	}
 	if p := s.byName[name]; p != nil {
 		p.Kind, p.Value = kind, value
 		return
@@ -50,6 +52,9 @@ func (s *Store) Adopt(name string, kind Kind, value *tensor.Tensor) {
 // where there is but one. An empty name adds no level.
 func (s Scope) Choice(plain, shared string) Scope {
 	name := plain
+	if s.store == nil {
+		misuse(plain, "the scope belongs to no store")
+	}
 	if s.store.shared {
 		name = shared
 	}
@@ -62,6 +67,9 @@ func (s Scope) Choice(plain, shared string) Scope {
 // Width returns the scope of an operation with so many output channels, where that is a choice that a builder has: the scope
 // itself, unless the store is a shared one that keeps widths apart.
 func (s Scope) Width(channels int) Scope {
+	if s.store == nil {
+		misuse("", "the scope belongs to no store")
+	}
 	if !s.store.shared || !s.store.apart {
 		return s
 	}
@@ -88,7 +96,7 @@ func (s *Store) share(path string, kind Kind, init Init, dims tensor.Shape) *Par
 	}
 	have := whole.Value.Shape()
 	if whole.Kind != kind || len(have) != len(dims) {
-		panic(fmt.Sprintf("layers: %q is a %v of %v in one network and a %v of %v in another", path, whole.Kind, have, kind, dims))
+		misuse(path, "it is a %v of %v in one network and a %v of %v in another", whole.Kind, have, kind, dims)
 	}
 	need, grows := slices.Clone(have), false
 	for d, n := range dims {
@@ -146,6 +154,13 @@ func (r Rows) at(element int) int { return r.Starts[element/r.Length] + element%
 
 // BlockRows returns the runs of the leading block of these dimensions in a tensor of the outer ones.
 func BlockRows(outer, block tensor.Shape) Rows {
+	fits := len(outer) == len(block)
+	for d := 0; fits && d < len(outer); d++ {
+		fits = block[d] >= 0 && block[d] <= outer[d]
+	}
+	if !fits {
+		misuse("", "a tensor of %v has no leading block of %v", outer, block)
+	}
 	d := len(outer) - 1 // the last dimension in which they differ
 	for d >= 0 && outer[d] == block[d] {
 		d--

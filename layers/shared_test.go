@@ -1,6 +1,7 @@
 package layers
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -125,14 +126,10 @@ func TestUsesWithOtherRanksOrKindsAreRefused(t *testing.T) {
 		func() { s.Root().Param("w", Weight, Zeros, 2) },
 		func() { s.Root().Param("w", Bias, Zeros, 2, 3) },
 	} {
-		func() {
-			defer func() {
-				if r := recover(); r == nil || !strings.Contains(r.(string), `"w" is a weight of 2x3 in one network`) {
-					t.Errorf("got %v", r)
-				}
-			}()
-			f()
-		}()
+		err := autograd.Build(func() error { f(); return nil })
+		if _, ok := errors.AsType[*ConstructionError](err); !ok || !strings.Contains(err.Error(), `"w": it is a weight of 2x3 in one network`) {
+			t.Errorf("got %v", err)
+		}
 	}
 }
 

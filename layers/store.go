@@ -132,7 +132,7 @@ func (s *Store) claim(name string, p *Parameter) {
 	s.byName[name] = p
 }
 
-// Scope is a place in a [Store]. It is a small value; the zero Scope is not usable.
+// Scope is a place in a [Store]. It is a small value; the zero Scope belongs to no store, and whatever registers something in it panics with a [*ConstructionError].
 type Scope struct {
 	store *Store
 	path  string
@@ -153,6 +153,9 @@ func (s Scope) Sub(name string) Scope { return Scope{store: s.store, path: s.joi
 // parameters would take more memory than [Store.Limit] allows.
 func (s Scope) Param(name string, kind Kind, init Init, dims ...int) *Parameter {
 	path := s.join(name)
+	if init == nil {
+		misuse(path, "there is nothing to fill it with first")
+	}
 	for _, d := range dims {
 		if d <= 0 {
 			misuse(path, "shape %v has a dimension that is not positive", tensor.Shape(dims))
@@ -181,6 +184,9 @@ func (s Scope) Key(name string) uint64 {
 }
 
 func (s Scope) join(name string) string {
+	if s.store == nil {
+		misuse(name, "the scope belongs to no store")
+	}
 	if name == "" || strings.ContainsAny(name, "./ \t\n") {
 		misuse(s.path, "%q cannot be part of a path", name)
 	}

@@ -35,29 +35,63 @@ type TrainerOptions struct {
 func (o *TrainerOptions) check() error {
 	switch {
 	case o.Classes < 1:
-		return fmt.Errorf("layers: trainer: %d classes", o.Classes)
+		return refuse("trainer", "%d classes", o.Classes)
 	case o.Optimizer == nil:
-		return errors.New("layers: trainer: no optimizer")
+		return refuse("trainer", "no optimizer")
 	case o.Schedule == nil:
-		return errors.New("layers: trainer: no schedule")
+		return refuse("trainer", "no schedule")
 	case o.Steps < 1:
-		return fmt.Errorf("layers: trainer: %d steps", o.Steps)
+		return refuse("trainer", "%d steps", o.Steps)
 	case !(o.LabelSmoothing >= 0 && o.LabelSmoothing < 1):
-		return fmt.Errorf("layers: trainer: label smoothing %g is not in [0, 1)", o.LabelSmoothing)
+		return refuse("trainer", "label smoothing %g is not in [0, 1)", o.LabelSmoothing)
+	case o.MaxMemory < 0:
+		return refuse("trainer", "%d bytes of memory", o.MaxMemory)
 	case !finiteNotNegative(o.ClipNorm):
-		return fmt.Errorf("layers: trainer: clipping norm %g is not a number from 0 up", o.ClipNorm)
+		return refuse("trainer", "clipping norm %g is not a number from 0 up", o.ClipNorm)
 	}
-	return checkBatch("trainer", o.Input)
+	if err := checkBatch("trainer", o.Input); err != nil {
+		return err
+	}
+	return autograd.Build(func() error { // the first and the last rate tell what each step is asked for
+		for _, step := range []int{0, o.Steps - 1} {
+			if err := checkRate(o.Schedule(step, o.Steps), step); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func checkBatch(what string, input tensor.Shape) error {
 	if len(input) < 2 {
-		return fmt.Errorf("layers: %s: batch shape %v, want N x H x W x C", what, input)
+		return refuse(what, "batch shape %v, want N x H x W x C", input)
 	}
 	for _, d := range input {
 		if d < 1 {
-			return fmt.Errorf("layers: %s: batch shape %v has a dimension that is not positive", what, input)
+			return refuse(what, "batch shape %v has a dimension that is not positive", input)
 		}
+	}
+	if err := input.Check(); err != nil {
+		return refuse(what, "batch shape %v has too many elements", input)
+	}
+	return nil
+}
+
+// checkModel refuses what is nil.
+func checkModel(what string, model Module, store *Store) error {
+	switch {
+	case model == nil:
+		return refuse(what, "no model")
+	case store == nil:
+		return refuse(what, "no store of parameters")
+	}
+	return nil
+}
+
+// checkRate refuses a learning rate that would spoil the parameters.
+func checkRate(rate float64, step int) error {
+	if !finiteNotNegative(rate) {
+		return refuse("trainer", "the learning rate of step %d is %g, not a number from 0 up", step, rate)
 	}
 	return nil
 }
@@ -101,10 +135,13 @@ type Trainer struct {
 }
 
 // NewTrainer builds and compiles the training step of a model: mean cross-entropy, its gradients and everything
-// after. Parameters that the loss does not depend on are left alone. It returns an error if an option is out of its
-// range, or if shapes do not fit together.
+// after. Parameters that the loss does not depend on are left alone. It returns an [*OptionError] if an option is out of its
+// range, such as a batch of no images, and the misuse of a model whose shapes do not fit together.
 func NewTrainer(model Module, store *Store, o TrainerOptions) (*Trainer, error) {
 	if err := o.check(); err != nil {
+		return nil, err
+	}
+	if err := checkModel("trainer", model, store); err != nil {
 		return nil, err
 	}
 	if o.Table == nil {
@@ -120,9 +157,9 @@ func NewTrainer(model Module, store *Store, o TrainerOptions) (*Trainer, error) 
 	labels := pass.Graph.Input("labels", o.Input[0])
 	var logits, loss *autograd.Node
 	err := autograd.Build(func() error {
-		logits = model.Forward(pass, images)
+		logits = forward(model, "trainer", pass, images)
 		if want := (tensor.Shape{o.Input[0], o.Classes}); !logits.Shape().Equal(want) {
-			return fmt.Errorf("layers: trainer: the model gives %v for a batch of %v, want logits %v", logits.Shape(), o.Input, want)
+			return refuse("trainer", "the model gives %v for a batch of %v, want logits %v", logits.Shape(), o.Input, want)
 		}
 		loss = autograd.CrossEntropy(logits, labels, float32(o.LabelSmoothing))
 		return nil
@@ -236,7 +273,7 @@ func (t *Trainer) Steps() int { return t.step }
 func (t *Trainer) Rate() float64 { return t.options.Schedule(t.step, t.options.Steps) }
 
 // Step trains on the batch in Images and Labels and returns its mean loss. The error is a [*DivergedError], with the
-// loss, if that is not finite, or says which label is not a class.
+// loss, if that is not finite, wraps an [*autograd.LabelError] for a label that is no class, or says that the schedule gives no learning rate.
 func (t *Trainer) Step() (float64, error) { return t.StepContext(context.Background()) }
 
 // StepContext is [Trainer.Step] that ctx can end in the middle. With the error of ctx the step is not made, and the trainer is as it was
@@ -246,6 +283,10 @@ func (t *Trainer) StepContext(ctx context.Context) (float64, error) {
 		return 0, errors.New("layers: trainer: step while the averages are in use")
 	}
 	if err := checkLabels(t.labels, t.options.Classes); err != nil {
+		return 0, err
+	}
+	rate := t.Rate()
+	if err := checkRate(rate, t.step); err != nil {
 		return 0, err
 	}
 	for i, p := range t.running {
@@ -265,7 +306,7 @@ func (t *Trainer) StepContext(ctx context.Context) (float64, error) {
 	if !finite(loss) || !finite(norm) {
 		return loss, &DivergedError{Step: t.step, Loss: loss, GradNorm: norm}
 	}
-	t.optimizer.Step(t.Rate(), scale, t.grads)
+	t.optimizer.Step(rate, scale, t.grads)
 	if t.ema != nil {
 		t.ema.Update()
 	}
