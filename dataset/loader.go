@@ -3,6 +3,7 @@ package dataset
 import (
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 
 	"github.com/nasbench-go/nasbench/internal/stream"
@@ -45,7 +46,7 @@ type batch struct {
 // NewLoader returns a loader over a split; [Loader.Start] begins an epoch.
 func NewLoader(s *Split, o LoaderOptions) (*Loader, error) {
 	switch {
-	case s.Len() == 0:
+	case s == nil || s.Len() == 0:
 		return nil, errors.New("dataset: a loader of no samples")
 	case o.Batch < 1:
 		return nil, fmt.Errorf("dataset: a batch of %d samples", o.Batch)
@@ -56,6 +57,11 @@ func NewLoader(s *Split, o LoaderOptions) (*Loader, error) {
 	}
 	if n := len(o.Stats.Mean); n != len(o.Stats.Std) || n != 0 && n != s.Channels {
 		return nil, fmt.Errorf("dataset: statistics of %d means and %d deviations for images of %d channels", n, len(o.Stats.Std), s.Channels)
+	}
+	for c, std := range o.Stats.Std {
+		if mean := o.Stats.Mean[c]; !(std > 0 && std <= math.MaxFloat32) || !(abs(mean) <= math.MaxFloat32) {
+			return nil, fmt.Errorf("dataset: channel %d has mean %g and deviation %g, want finite numbers and a deviation above 0", c, mean, std)
+		}
 	}
 	if err := o.Augment.check(s.Height, s.Width); err != nil {
 		return nil, err
@@ -99,8 +105,10 @@ func batches(n int, o LoaderOptions) int {
 	if o.DropLast {
 		return n / o.Batch
 	}
-	return (n + o.Batch - 1) / o.Batch
+	return (n-1)/o.Batch + 1 // n is not 0
 }
+
+func abs(x float32) float32 { return max(x, -x) }
 
 // Batches returns the number of batches in an epoch.
 func (l *Loader) Batches() int { return batches(l.split.Len(), l.o) }

@@ -29,6 +29,9 @@ func NewSplit(images []byte, labels []int, height, width, channels int, classes 
 	if len(classes) == 0 {
 		return nil, errors.New("dataset: no classes")
 	}
+	if height > math.MaxInt32 || width > math.MaxInt32/height || channels > math.MaxInt32/(height*width) {
+		return nil, fmt.Errorf("dataset: images of %dx%dx%d are too large", height, width, channels)
+	}
 	size := height * width * channels
 	if len(images)/size != len(labels) || len(images)%size != 0 {
 		return nil, fmt.Errorf("dataset: %d labels for %d bytes of %dx%dx%d images", len(labels), len(images), height, width, channels)
@@ -97,6 +100,9 @@ func (s *Split) Subset(places []int) (*Split, error) {
 // It is an error if the fraction is not between zero and one or a class has fewer than
 // two samples.
 func SplitStratified(s *Split, fraction float64, seed uint64) (rest, part *Split, err error) {
+	if s == nil {
+		return nil, nil, errors.New("dataset: no split to cut in two")
+	}
 	if !(fraction > 0 && fraction < 1) {
 		return nil, nil, fmt.Errorf("dataset: a fraction of %v; want one between 0 and 1", fraction)
 	}
