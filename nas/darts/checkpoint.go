@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/nasbench-go/nasbench/dataset"
 	"github.com/nasbench-go/nasbench/layers/safetensors"
 )
 
@@ -49,15 +50,16 @@ func (s *search) save() error {
 		return err
 	}
 	return safetensors.WriteFile(s.o.Checkpoint, s.tensors(), map[string]string{
-		"format": checkpointFormat, "settings": s.settings(), "state": string(state),
+		"format": checkpointFormat, "settings": s.settings(), "state": string(state), "data": s.o.Data, "study": s.o.Study,
 	})
 }
 
-// restore goes back to a checkpoint, if there is one.
+// restore goes back to a checkpoint, if there is one of this study.
 func (s *search) restore() error {
 	if s.o.Checkpoint == "" {
 		return nil
 	}
+	safetensors.RemoveLeftovers(s.o.Checkpoint)
 	if _, err := os.Stat(s.o.Checkpoint); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -70,6 +72,12 @@ func (s *search) restore() error {
 	}
 	if got := f.Metadata["format"]; got != checkpointFormat {
 		return fail("format %q, want %q", got, checkpointFormat)
+	}
+	if f.Metadata["study"] != s.o.Study {
+		return nil
+	}
+	if err := dataset.CheckDigest(f.Metadata["data"], s.o.Data); err != nil {
+		return fail("%w", err)
 	}
 	if got, want := f.Metadata["settings"], s.settings(); got != want {
 		return fail("it is of a search with other settings: %s, here %s", got, want)

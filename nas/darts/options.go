@@ -54,6 +54,11 @@ type Options struct {
 	// Checkpoint names a file that is written after every epoch; a search that finds it there goes on with it. "" saves nothing.
 	Checkpoint string
 
+	// Data is the digest of the data set that Train is from (dataset.Dataset.Digest), and Study tells the study that the search is part of from all
+	// others; either may be "". A checkpoint of another data set is refused with a *dataset.DigestError; one of another study is taken for none, and
+	// replaced.
+	Data, Study string
+
 	// Deadline ends the search early, with what there is, unless zero. The result then depends on the machine's speed.
 	Deadline time.Time
 

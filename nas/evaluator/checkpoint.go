@@ -4,12 +4,17 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+
+	"github.com/nasbench-go/nasbench/dataset"
 )
 
 // Notes of a checkpoint about where a training stands, beside those of the caller.
 const (
 	noteDone = "epochs-done" // measured and reported
 	noteLoss = "epoch-loss"  // sum over the steps since
+
+	// NoteData is the note that has TrainingOptions.Data.
+	NoteData = "data-digest"
 )
 
 // save writes a checkpoint, if one is wanted.
@@ -22,6 +27,9 @@ func (t *Training) save() error {
 		notes = map[string]string{}
 	}
 	notes[noteDone] = strconv.Itoa(t.done)
+	if t.options.Data != "" {
+		notes[NoteData] = t.options.Data
+	}
 	notes[noteLoss] = strconv.FormatFloat(t.lossSum, 'g', -1, 64)
 	return t.trainer.Save(t.options.Out, notes)
 }
@@ -31,6 +39,9 @@ func (t *Training) restore(path string) error {
 	notes, err := t.trainer.Restore(path)
 	if err != nil {
 		return err
+	}
+	if err := dataset.CheckDigest(notes[NoteData], t.options.Data); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	steps := t.loader.Batches()
 	t.done, err = strconv.Atoi(notes[noteDone])

@@ -39,6 +39,9 @@ type TrainingOptions struct {
 	Out    string
 	Notes  map[string]string // kept in the metadata of Out
 	Resume string            // a checkpoint to go on with; "" starts anew
+	// Data is the digest of the data set that the images are from (dataset.Dataset.Digest), kept in Out; "" if it is not known. A
+	// checkpoint of another data set is refused with a *dataset.DigestError.
+	Data string
 
 	Progress func(study.Step)        // called after every step, unless nil
 	Report   func(study.Point) error // called after every epoch, before it is saved, unless nil; an error ends the training

@@ -1,8 +1,6 @@
 package oneshot
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nasbench-go/nasbench/dataset"
 	"github.com/nasbench-go/nasbench/layers"
 	"github.com/nasbench-go/nasbench/layers/safetensors"
 )
@@ -57,15 +56,16 @@ func (n *Supernet) save() error {
 		return err
 	}
 	return safetensors.WriteFile(n.o.Checkpoint, tensors, map[string]string{
-		"format": checkpointFormat, "settings": n.settings(), "state": string(text),
+		"format": checkpointFormat, "settings": n.settings(), "state": string(text), "data": n.o.Data, "study": n.o.Study,
 	})
 }
 
-// restore goes back to a checkpoint, if there is one.
+// restore goes back to a checkpoint, if there is one of this study.
 func (n *Supernet) restore() error {
 	if n.o.Checkpoint == "" {
 		return nil
 	}
+	safetensors.RemoveLeftovers(n.o.Checkpoint)
 	if _, err := os.Stat(n.o.Checkpoint); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -78,6 +78,12 @@ func (n *Supernet) restore() error {
 	}
 	if got := f.Metadata["format"]; got != checkpointFormat {
 		return fail("format %q, want %q", got, checkpointFormat)
+	}
+	if f.Metadata["study"] != n.o.Study {
+		return nil
+	}
+	if err := dataset.CheckDigest(f.Metadata["data"], n.o.Data); err != nil {
+		return fail("%w", err)
 	}
 	if got, want := f.Metadata["settings"], n.settings(); got != want {
 		return fail("it is of a supernet with other settings: %s, here %s", got, want)
@@ -115,92 +121,4 @@ func (n *Supernet) restore() error {
 		}
 	}
 	return nil
-}
-
-// book remembers what paths reach, in a file of one JSON object a line if there is a checkpoint.
-type book struct {
-	paths map[string]Path
-	file  *os.File // nil without
-}
-
-// bookHead is the first line of the file.
-type bookHead struct {
-	Settings string `json:"settings"`
-}
-
-// openBook reads what is there. A last line that was cut off is written again.
-func (n *Supernet) openBook() (*book, error) {
-	b := &book{paths: map[string]Path{}}
-	if n.o.Checkpoint == "" {
-		return b, nil
-	}
-	name := n.o.Checkpoint + ".paths"
-	var last Epoch // of a supernet that is searched as it is
-	if len(n.epochs) > 0 {
-		last = n.epochs[len(n.epochs)-1]
-	}
-	head := bookHead{fmt.Sprintf("%s recalibration=%d images=%d trained=%d/%d", n.settings(), len(n.calibration), n.judged, last.Epoch, last.Paths)}
-	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	b.file = file
-	good := int64(0)
-	reader := bufio.NewReader(file)
-	for lines := 0; ; lines++ {
-		line, err := reader.ReadBytes('\n')
-		if err != nil {
-			break // the end, or a line without one
-		}
-		if lines == 0 {
-			var old bookHead
-			if json.Unmarshal(line, &old) != nil || old != head {
-				b.close()
-				return nil, fmt.Errorf("oneshot: %s is of a search with other settings", name)
-			}
-		} else {
-			var p Path
-			if err := json.Unmarshal(bytes.TrimSpace(line), &p); err != nil {
-				b.close()
-				return nil, fmt.Errorf("oneshot: %s: line %d: %w", name, lines+1, err)
-			}
-			b.paths[p.Genome] = p
-		}
-		good += int64(len(line))
-	}
-	if err = file.Truncate(good); err == nil {
-		_, err = file.Seek(good, 0)
-	}
-	if err == nil && good == 0 {
-		err = b.write(head)
-	}
-	if err != nil {
-		b.close()
-		return nil, err
-	}
-	return b, nil
-}
-
-func (b *book) write(v any) error {
-	line, err := json.Marshal(v)
-	if err == nil {
-		_, err = b.file.Write(append(line, '\n'))
-	}
-	return err
-}
-
-// add remembers a path.
-func (b *book) add(p Path) error {
-	b.paths[p.Genome] = p
-	if b.file == nil {
-		return nil
-	}
-	return b.write(p)
-}
-
-func (b *book) close() {
-	if b.file != nil {
-		_ = b.file.Close() // every line was written when it was added
-		b.file = nil
-	}
 }

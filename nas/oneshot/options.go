@@ -84,6 +84,11 @@ type Options struct {
 	// written beside it, in Checkpoint + ".paths".
 	Checkpoint string
 
+	// Data is the digest of the data set that Train is from (dataset.Dataset.Digest), and Study tells the study that the search is part of from all
+	// others; either may be "". A checkpoint of another data set is refused with a *dataset.DigestError; one of another study is taken for none, and
+	// replaced.
+	Data, Study string
+
 	Progress func(Step)  // called after every step, unless nil
 	Report   func(Epoch) // called after every epoch, those of a checkpoint included, unless nil
 	Path     func(Path)  // called after every path that the search evaluates, unless nil
