@@ -81,7 +81,7 @@ func TestAFlippedBitIsAnError(t *testing.T) {
 		if err := os.WriteFile(o.Checkpoint, bad, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s, err := newSearch(o)
+		s, err := newSearch(t.Context(), o)
 		if s != nil {
 			s.close()
 		}
