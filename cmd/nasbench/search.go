@@ -359,7 +359,7 @@ func (s *session) proposes() error {
 	}
 	other, err := strategy.New(s.strategyName, strategy.Options{Space: s.space, Seed: s.seed, Evolution: s.evolution.options()})
 	if err == nil {
-		_, err = other.Ask(max(other.Round(), 1))
+		_, err = other.Ask(1)
 	}
 	if errors.Is(err, strategy.ErrExhausted) {
 		return nil // a search of no trials, and no mistake

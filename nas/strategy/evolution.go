@@ -251,14 +251,14 @@ func (e *Evolution) child(rng *rand.Rand) (space.Genome, error) {
 // parent returns the best of a tournament, for which different individuals are drawn.
 func (e *Evolution) parent(rng *rand.Rand) *individual {
 	n := len(e.population)
-	var drawn []int
+	drawn := make(map[int]bool, min(e.o.Tournament, n))
 	var best *individual
 	for len(drawn) < min(e.o.Tournament, n) {
 		i := rng.IntN(n)
-		if slices.Contains(drawn, i) {
+		if drawn[i] {
 			continue
 		}
-		drawn = append(drawn, i)
+		drawn[i] = true
 		if p := &e.population[i]; best == nil || e.compare(p, best) < 0 {
 			best = p
 		}

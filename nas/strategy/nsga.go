@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -42,40 +43,63 @@ func dominates(a, b []float64) bool {
 	return better
 }
 
-// fronts sorts individuals by dominance: the first front is dominated by none, the next by none but the first, and so
-// on (fast non-dominated sort, section III-A).
+// fronts sorts individuals by dominance: the first front is dominated by none, the next by none but the first, and so on (section III-A). It has its result from
+// ranks, in memory that grows with the individuals alone.
 func fronts(all []individual) [][]int {
-	dominated := make([][]int, len(all)) // by each
-	count := make([]int, len(all))       // of those that dominate it
 	var out [][]int
-	var front []int
-	for i := range all {
-		for j := range all {
-			switch {
-			case dominates(all[i].values, all[j].values):
-				dominated[i] = append(dominated[i], j)
-			case dominates(all[j].values, all[i].values):
-				count[i]++
-			}
+	for i, rank := range ranks(all) {
+		for len(out) <= rank {
+			out = append(out, nil)
 		}
-		if count[i] == 0 {
-			front = append(front, i)
-		}
-	}
-	for len(front) > 0 {
-		out = append(out, front)
-		var next []int
-		for _, i := range front {
-			for _, j := range dominated[i] {
-				if count[j]--; count[j] == 0 {
-					next = append(next, j)
-				}
-			}
-		}
-		slices.Sort(next)
-		front = next
+		out[rank] = append(out[rank], i)
 	}
 	return out
+}
+
+// ranks returns the number of the front of each individual. Whoever dominates another precedes it in the order by all values, so that fronts grow by one
+// individual after the other, each of which joins the first front in which nobody dominates it; a binary search finds that, because whoever is dominated in
+// one front is dominated in all before it (Zhang, Tian, Cheng and Jin, "An Efficient Approach to Nondominated Sorting for Evolutionary Multiobjective
+// Optimization", IEEE Transactions on Evolutionary Computation, 2015).
+//
+// With two values that takes n log n steps: only the member with the largest second value, the last one, has to be looked at.
+func ranks(all []individual) []int {
+	order := make([]int, len(all))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		return cmp.Or(slices.Compare(all[b].values, all[a].values), cmp.Compare(a, b))
+	})
+	rank := make([]int, len(all))
+	var members [][]int // by front, in that order
+	for at, i := range order {
+		values := all[i].values
+		if at > 0 && slices.Equal(values, all[order[at-1]].values) {
+			rank[i] = rank[order[at-1]] // equals do not dominate each other, and the first of them stands for all
+			continue
+		}
+		rank[i] = sort.Search(len(members), func(front int) bool {
+			of := members[front]
+			if len(values) == 2 {
+				return all[of[len(of)-1]].values[1] < values[1]
+			}
+			for _, j := range slices.Backward(of) {
+				if dominates(all[j].values, values) {
+					return false
+				}
+			}
+			return true
+		})
+		if rank[i] == len(members) {
+			members = append(members, nil)
+		}
+		if of := members[rank[i]]; len(values) == 2 && len(of) > 0 {
+			of[0] = i
+		} else {
+			members[rank[i]] = append(of, i)
+		}
+	}
+	return rank
 }
 
 // crowd computes the crowding distances of a front: the sum over metrics of the distance between the two neighbours, in parts of the
