@@ -3,6 +3,7 @@ package dataset
 import (
 	"errors"
 	"fmt"
+	"image/color"
 	"strings"
 	"sync"
 )
@@ -20,6 +21,9 @@ type Info struct {
 	HowToGet                string // a sentence part: how to get the files
 	Location                string // where the files were found; "" in [List]
 
+	// Pictures says how pictures became images: what of each was scaled, and to what size. It is "" where the files hold images.
+	Pictures string
+
 	// Notes say what was decided and what was left out when the files were read, a sentence without a full
 	// stop each: what a person should see, though nothing is wrong. They are the same in every run.
 	Notes []string
@@ -31,6 +35,8 @@ type Options struct {
 	// subfolder, named like the data set, that does; for digits it is a CSV file or a
 	// folder with digits.csv; for images it is the folder of the classes.
 	//
+	// A ~ at its beginning is the user's home folder; see [ExpandHome].
+	//
 	// After Dir follow NASBENCH_DATA, [UserDir] and /usr/share/datasets. MNIST and
 	// Fashion-MNIST have files of the same names, which is why files outside a
 	// subfolder count only in Dir and NASBENCH_DATA, which the user has chosen.
@@ -39,6 +45,16 @@ type Options struct {
 	// Size is the height and width that the pictures of images are scaled to; zero
 	// means 32. The other data sets have a size of their own.
 	Size int
+
+	// Fit says how the pictures of images that are not square become so; "" means FitCrop.
+	Fit Fit
+
+	// Background is what the transparent parts of the pictures of images show, and what FitPad puts beside them; nil means white.
+	Background color.Color
+
+	// SkipBad leaves out those pictures of images that cannot be read, and names them in Info.Notes. Without it they are
+	// a *PicturesError. The data set is then what it would be if their files were not there.
+	SkipBad bool
 
 	// Label names the column of the labels in the header of digits, or its number, counted from 1;
 	// "" looks for it.
@@ -98,6 +114,7 @@ func find(name string, o Options) (source, Options, error) {
 			if hasPath {
 				o.Dir = path
 			}
+			o.Dir = ExpandHome(o.Dir)
 			if hasPath && path == "" {
 				return source{}, o, fmt.Errorf("dataset %s: no path after the colon", base)
 			}

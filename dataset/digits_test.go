@@ -154,7 +154,7 @@ func TestDigitsTestSplitIsAFixedTenth(t *testing.T) {
 	wantError(t, "missing file", err, "nothing.csv", "not found")
 	few := write(t, filepath.Join(dir, "few.csv"), []byte("0,1,2,3,4\n1,1,2,3,9\n1,1,2,3,9\n"))
 	_, err = Open("digits:"+few, Options{})
-	wantError(t, "too few", err, `class "0" has 1 samples, too few`)
+	wantError(t, "too few", err, `class "0" has 1 sample, too few`)
 }
 
 func FuzzReadDigits(f *testing.F) {

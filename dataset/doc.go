@@ -9,7 +9,7 @@
 //	mnist               60,000 + 10,000 grey 28x28 handwritten digits, IDX files
 //	cifar10             50,000 + 10,000 colour 32x32 photographs, binary batches
 //	digits:FILE         a CSV file with one flattened image and its label a line
-//	images:FOLDER       a folder with one subfolder of PNG or JPEG files per class
+//	images:FOLDER       a folder with one subfolder of pictures per class
 //
 // A path after a colon works for every name and means the same as [Options.Dir].
 // The files of a named data set are looked for in that place, in the folder named by
@@ -22,7 +22,26 @@
 // cat, deer, dog, frog, horse, ship and truck. The embedded part of Fashion-MNIST has
 // its first 1,000 training and first 200 test images of every class, MIT licence
 // beside it. Of a CSV file a tenth of every class is the test split; of a folder
-// without a subfolder test, a fifth. Both choices are the same in every run.
+// of pictures without test pictures, a fifth. Both choices are the same in every run.
+//
+// # Folders of pictures
+//
+// Every subfolder of images:FOLDER is a class, named like it, and what lies in it at any depth belongs to the class. Links are followed,
+// except to a folder that they lie in. A folder around all others is passed through.
+//
+// Folders named train, val, valid, validation and test, in any capitalisation (training and testing, too), are splits if class folders lie in
+// them and no other classes beside them. A class of trains named train stays a class. Without test, val is the test split: nothing trains on it. Beside
+// test, val joins train, because a search chooses by itself which training images compare candidates. A test split may lack classes, which
+// a note says; a class that train lacks is an error.
+//
+// Pictures are PNG, JPEG (.jpg, .jpeg, .jpe, .jfif), WebP without animation, BMP, TIFF and GIF; of the last two the first page or frame. Their content
+// decides how they are read. They are turned as the orientation in their EXIF data says. Transparent parts show [Options].Background, white
+// by default. [Options].Fit says how a picture that is not square becomes so: cropped to the middle, stretched or padded. The result
+// is scaled with the Catmull-Rom filter. It is grey if all training pictures are.
+//
+// What is left out is said in [Info].Notes, with counts: other files, hidden ones, pictures in no class folder, empty folders. Pictures that cannot be
+// read are a [*PicturesError], which names them all, or are left out with [Options].SkipBad. Test pictures are decoded on opening, so that
+// none of them is found bad after a search. Only regular files are opened.
 //
 // # Identity
 //

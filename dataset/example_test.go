@@ -61,7 +61,7 @@ func ExampleList() {
 	// mnist               MNIST: grey 28x28 handwritten digits
 	// cifar10             CIFAR-10: colour 32x32 photographs of animals and vehicles
 	// digits              any CSV file of flattened images with a label column
-	// images              a folder with one subfolder of PNG or JPEG files per class
+	// images              a folder with one subfolder of pictures per class
 }
 
 func ExampleOpen_unknown() {

@@ -51,6 +51,19 @@ func userDir(goos string, getenv func(string) string) string {
 	return join(getenv("HOME"), ".local", "share", "nasbench")
 }
 
+// ExpandHome replaces a ~ that a path begins with, alone or before a slash, by the user's home folder. A shell does so at the beginning of
+// a word, but not in images:~/photos or --data-dir=~/data. Without a home folder the path stays as it is.
+func ExpandHome(path string) string {
+	if path != "~" && !strings.HasPrefix(path, "~/") && !strings.HasPrefix(path, "~"+string(filepath.Separator)) {
+		return path
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return path
+	}
+	return filepath.Join(home, path[1:])
+}
+
 // folders returns the folders that may hold the files of a data set, in search order.
 // subs are its subfolders; files directly in a root count in the user's own roots only.
 func folders(o Options, subs ...string) []string {
@@ -67,7 +80,7 @@ func folders(o Options, subs ...string) []string {
 		}
 	}
 	add(o.Dir, true)
-	add(os.Getenv("NASBENCH_DATA"), true)
+	add(ExpandHome(os.Getenv("NASBENCH_DATA")), true)
 	add(UserDir(), false)
 	if runtime.GOOS != "windows" {
 		add(debianDir, false)

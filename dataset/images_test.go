@@ -45,9 +45,9 @@ func jpegBytes(t testing.TB, m image.Image) []byte {
 	return b.Bytes()
 }
 
-// folder makes classes "cat" and "dog" with n pictures each, whose brightness tells
+// twoClasses makes classes "cat" and "dog" with n pictures each, whose brightness tells
 // the class and the number.
-func folder(t testing.TB, dir string, n int, paint func(class, i int) color.Color) {
+func twoClasses(t testing.TB, dir string, n int, paint func(class, i int) color.Color) {
 	for class, name := range []string{"cat", "dog"} {
 		for i := range n {
 			m := picture(20+i, 24, paint(class, i))
@@ -64,7 +64,7 @@ func grey(class, i int) color.Color { return color.Gray{Y: uint8(100*class + 5*i
 
 func TestImagesAreScaledLabelledAndSplit(t *testing.T) {
 	dir := t.TempDir()
-	folder(t, dir, 10, grey)
+	twoClasses(t, dir, 10, grey)
 	write(t, filepath.Join(dir, "cat", "notes.txt"), []byte("not a picture"))
 	write(t, filepath.Join(dir, "cat", ".hidden.png"), []byte("not a picture"))
 	write(t, filepath.Join(dir, ".cache", "x.png"), []byte("not a picture"))
@@ -92,9 +92,9 @@ func TestImagesAreScaledLabelledAndSplit(t *testing.T) {
 
 func TestImagesWithColourHaveThreeChannels(t *testing.T) {
 	dir := t.TempDir()
-	folder(t, filepath.Join(dir, "train"), 2, grey)
+	twoClasses(t, filepath.Join(dir, "train"), 2, grey)
 	write(t, filepath.Join(dir, "train", "dog", "red.png"), pngBytes(t, picture(9, 9, color.RGBA{R: 200, A: 255})))
-	folder(t, filepath.Join(dir, "test"), 1, grey)
+	twoClasses(t, filepath.Join(dir, "test"), 1, grey)
 	d, err := Open("images:"+dir, Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +115,7 @@ func TestImagesWithColourHaveThreeChannels(t *testing.T) {
 
 func TestImagesOfTheTestFolderFollowTheTrainFolder(t *testing.T) {
 	dir := t.TempDir()
-	folder(t, filepath.Join(dir, "train"), 2, grey)
+	twoClasses(t, filepath.Join(dir, "train"), 2, grey)
 	// Test pictures in colour of a data set that is grey become grey.
 	write(t, filepath.Join(dir, "test", "dog", "red.png"), pngBytes(t, picture(9, 9, color.RGBA{R: 255, A: 255})))
 	d, err := Open("images:"+dir, Options{Size: 9})
@@ -139,7 +139,7 @@ func TestImagesOfTheTestFolderFollowTheTrainFolder(t *testing.T) {
 
 func TestImagesAreTheSameAtEveryOpening(t *testing.T) {
 	dir := t.TempDir()
-	folder(t, dir, 10, func(c, i int) color.Color { return color.RGBA{R: uint8(20 * i), G: uint8(90 * c), B: 50, A: 255} })
+	twoClasses(t, dir, 10, func(c, i int) color.Color { return color.RGBA{R: uint8(20 * i), G: uint8(90 * c), B: 50, A: 255} })
 	a, err := Open("images:"+dir, Options{Size: 11})
 	if err != nil {
 		t.Fatal(err)
@@ -167,7 +167,7 @@ func TestImagesErrors(t *testing.T) {
 			data := pngBytes(t, picture(40, 40, color.White))
 			write(t, filepath.Join(d, "dog", "cut.png"), data[:len(data)-30])
 		}, Options{}, []string{"cut.png", "corrupt PNG picture"}},
-		{"not a picture", func(d string) { write(t, filepath.Join(d, "dog", "text.jpg"), []byte("hello")) }, Options{}, []string{"text.jpg", "want a PNG or JPEG"}},
+		{"not a picture", func(d string) { write(t, filepath.Join(d, "dog", "text.jpg"), []byte("hello")) }, Options{}, []string{"text.jpg", "want a PNG, JPEG, WebP", `begins with "hello"`}},
 		{"huge", func(d string) {
 			data := pngBytes(t, picture(4, 4, color.White))
 			// The header says 16,384 x 8,192, with a checksum to match.
@@ -176,7 +176,7 @@ func TestImagesErrors(t *testing.T) {
 			write(t, filepath.Join(d, "dog", "huge.png"), data)
 		}, Options{}, []string{"huge.png", "a picture of 16384x8192"}},
 		{"one class", func(d string) { write(t, filepath.Join(d, "train", "cat", "x.png"), nil) }, Options{}, []string{"at least 2 classes, have 1"}},
-		{"empty class", func(d string) { write(t, filepath.Join(d, "ant", "x.txt"), nil) }, Options{}, []string{`class "ant" has 0 samples`}},
+		{"a fit that is none", func(string) {}, Options{Fit: "zoom"}, []string{`a fit of "zoom"`, "crop, stretch or pad"}},
 		{"size", func(string) {}, Options{Size: 2000}, []string{"a size of 2000"}},
 		{"negative size", func(string) {}, Options{Size: -1}, []string{"a size of -1"}},
 	} {
@@ -184,12 +184,12 @@ func TestImagesErrors(t *testing.T) {
 		// Unsplit, the picture under test may fall into the test split, which is not
 		// read; a test folder avoids that.
 		root := dir
-		if c.name != "empty class" && c.name != "one class" {
+		if c.name != "one class" {
 			root = filepath.Join(dir, "train")
-			folder(t, filepath.Join(dir, "test"), 1, grey)
+			twoClasses(t, filepath.Join(dir, "test"), 1, grey)
 		}
 		if c.name != "one class" {
-			folder(t, root, 2, grey)
+			twoClasses(t, root, 2, grey)
 			c.prepare(root)
 		} else {
 			c.prepare(dir)

@@ -132,7 +132,7 @@ func stratify(labels []int, classes []string, fraction float64, seed uint64) (re
 	}
 	for label, places := range byClass {
 		if len(places) < 2 {
-			return nil, nil, fmt.Errorf("class %q has %d samples, too few to split; want at least 2", classes[label], len(places))
+			return nil, nil, fmt.Errorf("class %q has %s, too few to split; want at least 2", classes[label], number(len(places), "sample"))
 		}
 		rng := stream.New(seed, "dataset/stratify", uint64(label))
 		rng.Shuffle(len(places), func(i, j int) { places[i], places[j] = places[j], places[i] })

@@ -86,6 +86,8 @@ func TestEveryFlagCanBeSetByEnvironmentAndFile(t *testing.T) {
 				value = "true"
 			case "task":
 				value = "8x8x1x2"
+			case "colour":
+				value = "white"
 			case "name":
 				value = f.Value.(nameValue).names[0]
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -16,6 +17,7 @@ import (
 
 // dataFlags say where data sets are looked for.
 type dataFlags struct {
+	pictureFlags
 	dir   string
 	size  int
 	label string
@@ -24,21 +26,26 @@ type dataFlags struct {
 func (d *dataFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&d.dir, "data-dir", "", "look for data sets in `DIR` first")
 	flags.Var(intValue{p: &d.size, min: 1}, "image-size", "height and width that the pictures of data set images are scaled to (default 32)")
+	d.pictureFlags.add(flags)
 	flags.StringVar(&d.label, "label-column", "", "`NAME` in the header, or number from 1, of the column with the labels of data set digits (default found by itself)")
 }
 
 // dataFlagNames are those of the flags that decide what images a data set has. Studies and checkpoints record them.
-func dataFlagNames() []string { return []string{"image-size", "label-column"} }
+func dataFlagNames() []string {
+	return append([]string{"image-size", "label-column"}, pictureFlagNames()...)
+}
 
 // options returns the options of the data set. A folder that is not there is an error: it
 // is looked in first, not last, so to pass over it would hide a slip.
 func (d *dataFlags) options() (dataset.Options, error) {
 	if d.dir != "" {
-		if _, err := os.Stat(d.dir); err != nil {
+		if _, err := os.Stat(dataset.ExpandHome(d.dir)); err != nil {
 			return dataset.Options{}, fmt.Errorf("--data-dir: %w", err)
 		}
 	}
-	return dataset.Options{Dir: d.dir, Size: d.size, Label: d.label}, nil
+	o := dataset.Options{Dir: d.dir, Size: d.size, Label: d.label}
+	d.pictureFlags.set(&o)
+	return o, nil
 }
 
 // dataNames returns the names of all data sets.
@@ -53,10 +60,34 @@ func dataNames() []string {
 // dataError makes an unknown name a usage error, with the name that may be meant.
 func dataError(name string, err error) error {
 	if errors.Is(err, dataset.ErrUnknown) {
+		if kind := kindOfPath(name); kind != "" {
+			return usagef("%w; did you mean %s?", err, quoteArg(kind+":"+name))
+		}
 		base, _, _ := strings.Cut(name, ":")
 		return usagef("%w%s", err, didYouMean(base, dataNames()))
 	}
+	// A folder given as a file, or the other way round.
+	base, path, _ := strings.Cut(name, ":")
+	if kind := kindOfPath(path); kind != "" && kind != base && (base == "digits" || base == "images") {
+		return fmt.Errorf("%w; did you mean %s?", err, quoteArg(kind+":"+path))
+	}
 	return err
+}
+
+// kindOfPath returns the data set that a path of the user's may be given to, by what is there; "" if nothing is.
+func kindOfPath(path string) string {
+	st, err := os.Stat(dataset.ExpandHome(path))
+	switch {
+	case err != nil:
+		return ""
+	case st.IsDir():
+		return "images"
+	}
+	switch strings.ToLower(filepath.Ext(strings.TrimSuffix(path, ".gz"))) {
+	case ".csv", ".tsv", ".txt":
+		return "digits"
+	}
+	return ""
 }
 
 func (a *app) newData() *cobra.Command {
@@ -90,7 +121,8 @@ type dataSet struct {
 	Licence  string   `json:"licence,omitempty"`
 	Source   string   `json:"source,omitempty"`
 
-	Digest string `json:"digest,omitempty"` // of content, classes and splits
+	Digest   string `json:"digest,omitempty"`   // of content, classes and splits
+	Pictures string `json:"pictures,omitempty"` // how they became images
 
 	Notes []string `json:"notes,omitempty"` // what was decided and left out in reading
 
@@ -102,7 +134,7 @@ func newDataSet(i dataset.Info) dataSet {
 	d := dataSet{
 		Name: i.Name, Title: i.Title, Height: i.Height, Width: i.Width, Channels: i.Channels, Classes: i.Classes,
 		Train: i.Train, Test: i.Test, Location: i.Location, HowToGet: i.HowToGet, Licence: i.Licence, Source: i.Source,
-		Notes: i.Notes,
+		Pictures: i.Pictures, Notes: i.Notes,
 	}
 	if d.Classes == nil {
 		d.Classes = []string{}
@@ -213,6 +245,9 @@ func printDataSet(out io.Writer, s dataSet, width int) error {
 	fmt.Fprintf(w, "name\t%s\n", s.Name)
 	fmt.Fprintf(w, "title\t%s\n", s.Title)
 	fmt.Fprintf(w, "images\t%dx%dx%d (height, width, channels)\n", s.Height, s.Width, s.Channels)
+	if s.Pictures != "" {
+		fmt.Fprintf(w, "pictures\t%s\n", s.Pictures)
+	}
 	fmt.Fprintf(w, "train\t%s\n", formatWhole(s.Train))
 	fmt.Fprintf(w, "test\t%s\n", formatWhole(s.Test))
 	fmt.Fprintf(w, "location\t%s\n", s.Location)

@@ -287,6 +287,7 @@ func (r *ranking) run(ctx context.Context) error {
 	}
 	r.display.line("rank: %s of space %s, data set %s (%s images to train, %s to compare), %s of each, %s kernels; study %s",
 		plural(len(r.genomes), "architecture"), r.space.Name(), r.datasetName, formatWhole(r.data.Train.Len()), formatWhole(r.data.Validation.Len()), plural(r.seeds, "training"), r.level, r.file.Path())
+	r.sayNotes(r.display)
 	list := make([]rankedArchitecture, len(r.genomes))
 	if err := r.inherit(ctx, list); err != nil {
 		return err

@@ -53,6 +53,7 @@ type taskFlags struct {
 	trainSamples int
 	validation   float64
 	seed         uint64
+	notes        []string // on what was decided and left out in reading the images
 }
 
 func (t *taskFlags) add(cmd *cobra.Command) {
@@ -157,7 +158,15 @@ func (t *taskFlags) open() (evaluator.Data, space.Task, error) {
 		}
 	}
 	i := d.Info()
+	t.notes = i.Notes
 	return data, space.Task{Height: i.Height, Width: i.Width, Channels: i.Channels, Classes: len(i.Classes)}, nil
+}
+
+// sayNotes prints what a person should know about the images.
+func (t *taskFlags) sayNotes(d *display) {
+	for _, note := range t.notes {
+		d.line("note: %s", note)
+	}
 }
 
 // checkRecipe returns a usage error if augmentation does not fit the images.

@@ -279,6 +279,7 @@ func (t *training) run(ctx context.Context, s space.Space) error {
 	defer work.Close()
 	d.line("train: %s: %s parameters, %s FLOPs, %s, %s, %s",
 		t.arch, formatCount(t.cost.Params), formatCount(t.cost.FLOPs), plural(t.data.Train.Len(), "image"), plural(t.epochs, "epoch"), plural(t.usedThreads(), "thread"))
+	t.sayNotes(d)
 	model, err := work.Run(ctx)
 	d.clear()
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {

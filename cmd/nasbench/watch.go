@@ -191,6 +191,7 @@ func (s *session) announce(recorded int) {
 		s.display.line("search: space %s, strategy %s, data set %s (%s images to train, %s to compare), %s, %s of %s, %s kernels",
 			s.space.Name(), s.strategyName, s.datasetName, formatWhole(s.data.Train.Len()), formatWhole(s.data.Validation.Len()), budget, plural(s.workers, "worker"), plural(s.threads, "thread"), s.level)
 	}
+	s.sayNotes(s.display)
 	switch {
 	case recorded > 0:
 		s.display.line("study: %s, name %q, goes on after %s", s.file.Path(), s.studyName, plural(recorded, "trial"))
