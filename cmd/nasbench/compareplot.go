@@ -3,8 +3,7 @@ package main
 import (
 	"fmt"
 	"image/color"
-	"os"
-	"path/filepath"
+	"io"
 	"slices"
 	"strings"
 
@@ -30,10 +29,7 @@ func checkPlot(path string) error {
 	if !strings.HasSuffix(path, ".svg") {
 		return usagef("--plot %q: the name must end in .svg", path)
 	}
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return fmt.Errorf("--plot: %s is a folder", path)
-	}
-	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+	if err := writable(path); err != nil {
 		return fmt.Errorf("--plot: %w", err)
 	}
 	return nil
@@ -77,16 +73,8 @@ func (o *compareOptions) writePlot(r *comparisonReport) error {
 	}
 	canvas := vgsvg.New(plotWidth, plotHeight)
 	p.Draw(draw.New(canvas))
-	f, err := os.Create(o.plot)
-	if err != nil {
-		return fmt.Errorf("--plot: %w", err)
-	}
-	_, err = canvas.WriteTo(f)
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		return fmt.Errorf("--plot: %w", err)
-	}
-	return nil
+	return writeOut("--plot", o.plot, func(w io.Writer) error {
+		_, err := canvas.WriteTo(w)
+		return err
+	})
 }

@@ -26,8 +26,9 @@ type final struct {
 	evaluator.TestResult
 	// Deviation is the sample standard deviation of the test accuracy; nil for one training.
 	Deviation *float64   `json:"test_accuracy_deviation,omitempty"`
-	Runs      []finalRun `json:"runs,omitempty"` // of several
-	seconds   float64
+	Runs      []finalRun `json:"runs,omitempty"`      // of several
+	OnRecord  bool       `json:"on_record,omitempty"` // nothing was trained for it now
+	seconds   float64    // of training now
 }
 
 // finalRun is one of several final trainings.
@@ -36,20 +37,20 @@ type finalRun struct {
 	evaluator.TestResult
 }
 
-// summarizeFinal returns the means of some trainings, at least one.
-func summarizeFinal(runs []finalRun) *final {
-	if len(runs) == 1 {
-		return &final{TestResult: runs[0].TestResult}
-	}
+// summarizeFinal returns the means of some trainings with the same number of epochs, at least one.
+func summarizeFinal(recorded []study.Final) *final {
+	runs := make([]finalRun, len(recorded))
 	accuracies, losses := make([]float64, len(runs)), make([]float64, len(runs))
-	for i, r := range runs {
-		accuracies[i], losses[i] = r.Accuracy, r.Loss
+	for i, r := range recorded {
+		runs[i] = finalRun{r.Seed, evaluator.TestResult{Accuracy: r.TestAccuracy, Loss: r.TestLoss, Images: r.TestImages}}
+		accuracies[i], losses[i] = r.TestAccuracy, r.TestLoss
 	}
-	mean, deviation := stat.MeanStdDev(accuracies, nil)
-	return &final{
-		TestResult: evaluator.TestResult{Accuracy: mean, Loss: stat.Mean(losses, nil), Images: runs[0].TestResult.Images},
-		Deviation:  &deviation, Runs: runs,
+	f := &final{Epochs: recorded[0].Epochs, Images: recorded[0].TrainImages, TestResult: runs[0].TestResult}
+	if len(runs) > 1 {
+		mean, deviation := stat.MeanStdDev(accuracies, nil)
+		f.Accuracy, f.Loss, f.Deviation, f.Runs = mean, stat.Mean(losses, nil), &deviation, runs
 	}
+	return f
 }
 
 func (f *final) print(w io.Writer) {
@@ -57,8 +58,12 @@ func (f *final) print(w io.Writer) {
 	if f.Deviation != nil {
 		spread = fmt.Sprintf(" ± %.4f", *f.Deviation)
 	}
+	took := formatTime(time.Duration(f.seconds * float64(time.Second)))
+	if f.OnRecord {
+		took = "on record"
+	}
 	fmt.Fprintf(w, "\ntest accuracy %.4f%s, loss %.4f on %s, after %s on all %s training images (%s)\n",
-		f.Accuracy, spread, f.Loss, plural(f.TestResult.Images, "image"), plural(f.Epochs, "epoch"), formatWhole(f.Images), formatTime(time.Duration(f.seconds*float64(time.Second))))
+		f.Accuracy, spread, f.Loss, plural(f.TestResult.Images, "image"), plural(f.Epochs, "epoch"), formatWhole(f.Images), took)
 	if f.Deviation == nil {
 		return
 	}
@@ -93,12 +98,58 @@ func (s *session) finalEpoch(best *study.Trial) time.Duration {
 }
 
 // validate trains the best architecture anew on all training images and measures it on the
-// test images, once for each seed. It trains less where the time is short.
+// test images, once for each seed. It trains less where the time is short. What is on record is not trained again.
 func (s *session) validate(ctx context.Context, e *evaluator.Evaluator, best *study.Trial) (*final, error) {
-	genome, err := s.space.Parse(best.Genome)
+	finals, err := s.store.Finals()
 	if err != nil {
 		return nil, err
 	}
+	plan, err := s.planFinal(best, finals)
+	if err != nil {
+		return nil, err
+	}
+	missing := 0
+	for i := range s.finalSeeds {
+		if plan.recorded(finals, s.seed+uint64(i)) == nil {
+			missing++
+		}
+	}
+	what := fmt.Sprintf("final training of trial %d: %s on %s", best.Index, plural(plan.epochs, "epoch"), plural(s.data.All.Len(), "image"))
+	switch {
+	case missing == 0:
+		s.display.line("%s: on record, not trained again", what)
+	case s.finalSeeds > 1:
+		s.display.line("%s, %d times; %d on record", what, s.finalSeeds, s.finalSeeds-missing)
+	default:
+		s.display.line("%s", what)
+	}
+	start := time.Now()
+	var runs []study.Final
+	for i := range s.finalSeeds {
+		seed := s.seed + uint64(i)
+		if r := plan.recorded(finals, seed); r != nil {
+			runs = append(runs, *r)
+			continue
+		}
+		r, err := s.trainFinal(ctx, e, plan, seed)
+		if err != nil {
+			return nil, err
+		}
+		if s.finalSeeds > 1 {
+			s.display.line("final training %d of %d: test accuracy %.4f", i+1, s.finalSeeds, r.TestAccuracy)
+		}
+		runs = append(runs, *r)
+	}
+	f := summarizeFinal(runs)
+	if missing > 0 {
+		f.seconds = time.Since(start).Seconds()
+	}
+	f.OnRecord = missing == 0
+	return f, nil
+}
+
+// decideFinal returns how many epochs of the final training the time allows.
+func (s *session) decideFinal(best *study.Trial) int {
 	epochs := s.finalEpochs
 	if s.time > 0 {
 		if each := s.finalEpoch(best); each > 0 {
@@ -108,29 +159,5 @@ func (s *session) validate(ctx context.Context, e *evaluator.Evaluator, best *st
 			epochs = min(epochs, max(int(left/each), least, 1))
 		}
 	}
-	times := ""
-	if s.finalSeeds > 1 {
-		times = fmt.Sprintf(", %d times", s.finalSeeds)
-	}
-	s.display.line("final training of trial %d: %s on %s%s", best.Index, plural(epochs, "epoch"), plural(s.data.All.Len(), "image"), times)
-	start := time.Now()
-	var runs []finalRun
-	for i := range s.finalSeeds {
-		w := &trainWatch{display: s.display, epochs: epochs, start: time.Now(), what: "final training"}
-		seed := s.seed + uint64(i)
-		model, err := e.Validate(ctx, evaluator.ValidateOptions{
-			Genome: genome, Seed: seed, Epochs: epochs, All: true, Progress: w.step,
-		})
-		s.display.clear()
-		if err != nil {
-			return nil, fmt.Errorf("final training: %w", err)
-		}
-		if s.finalSeeds > 1 {
-			s.display.line("final training %d of %d: test accuracy %.4f", i+1, s.finalSeeds, model.Test.Accuracy)
-		}
-		runs = append(runs, finalRun{seed, model.Test})
-	}
-	f := summarizeFinal(runs)
-	f.Epochs, f.Images, f.seconds = epochs, s.data.All.Len(), time.Since(start).Seconds()
-	return f, nil
+	return epochs
 }

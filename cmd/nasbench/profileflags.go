@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"os"
+	"io"
 	"runtime"
 	"runtime/pprof"
 	"runtime/trace"
@@ -25,36 +23,30 @@ func (p *profileFlags) add(flags *pflag.FlagSet) {
 func (p *profileFlags) during(f func() error) (err error) {
 	for _, prof := range []struct {
 		flag, path string
-		start      func(*os.File) error
-		stop       func(*os.File) error
+		start      func(io.Writer) error
+		stop       func(io.Writer) error
 	}{
-		{"cpuprofile", p.cpu,
-			func(w *os.File) error { return pprof.StartCPUProfile(w) },
-			func(*os.File) error { pprof.StopCPUProfile(); return nil }},
-		{"trace", p.trace,
-			func(w *os.File) error { return trace.Start(w) },
-			func(*os.File) error { trace.Stop(); return nil }},
-		{"memprofile", p.mem,
-			func(*os.File) error { return nil },
-			func(w *os.File) error {
-				runtime.GC() // the profile is as of the last collection
-				return pprof.Lookup("allocs").WriteTo(w, 0)
-			}},
+		{"--cpuprofile", p.cpu, pprof.StartCPUProfile, func(io.Writer) error { pprof.StopCPUProfile(); return nil }},
+		{"--trace", p.trace, trace.Start, func(io.Writer) error { trace.Stop(); return nil }},
+		{"--memprofile", p.mem, func(io.Writer) error { return nil }, func(w io.Writer) error {
+			runtime.GC() // the profile is as of the last collection
+			return pprof.Lookup("allocs").WriteTo(w, 0)
+		}},
 	} {
 		if prof.path == "" {
 			continue
 		}
-		w, openErr := os.Create(prof.path)
+		w, openErr := newOutFile(prof.flag, prof.path)
 		if openErr != nil {
-			return fmt.Errorf("--%s: %w", prof.flag, openErr)
+			return openErr
 		}
 		if startErr := prof.start(w); startErr != nil {
-			w.Close()
-			return fmt.Errorf("--%s: %w", prof.flag, startErr)
+			return w.finish(startErr)
 		}
 		defer func() {
-			if stopErr := errors.Join(prof.stop(w), w.Close()); stopErr != nil && err == nil {
-				err = fmt.Errorf("--%s: %w", prof.flag, stopErr)
+			// The runtime does not look at errors of writing; the file keeps the first.
+			if stopErr := w.finish(prof.stop(w)); stopErr != nil && err == nil {
+				err = stopErr
 			}
 		}()
 	}

@@ -146,7 +146,7 @@ type session struct {
 	start           time.Time
 	display         *display
 	file            *study.File
-	store           study.Store
+	store           *study.Record
 	data            evaluator.Data
 	space           space.Space
 	strategy        strategy.Strategy
@@ -435,6 +435,11 @@ func (s *session) run(ctx context.Context) error {
 	if runErr == nil && outcome.Best != nil && s.finalEpochs > 0 && train != nil {
 		r.final, runErr = s.validate(ctx, train, outcome.Best)
 		interrupted = runErr != nil && ctx.Err() != nil
+	}
+	if r.final == nil {
+		if r.final, err = s.recordedFinal(outcome.Best); err != nil && runErr == nil {
+			runErr = err
+		}
 	}
 	if interrupted {
 		runErr = errInterrupted

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -66,8 +65,9 @@ func (a *app) newStudyShow() *cobra.Command {
 	top := defaultTop
 	cmd := &cobra.Command{
 		Use:   "show FILE",
-		Short: "Show the settings, the leaderboard and the best architecture of a study",
-		Long: `Show the settings, the leaderboard and the best architecture of a study.
+		Short: "Show the settings, the leaderboard, the best architecture and the final trainings of a study",
+		Long: `Show the settings, the leaderboard, the best architecture and the final trainings of a study. A study may be shown while a search goes on
+with it, and where nothing can be written.
 
 With --json it is one object.`,
 		Example: `  nasbench study show fashion.db --top 3`,
@@ -83,6 +83,7 @@ With --json it is one object.`,
 type recording struct {
 	study.Info
 	trials []study.Trial
+	finals []study.Final
 }
 
 // readStudies reads the studies of a file, which another process may be writing.
@@ -106,7 +107,11 @@ func studiesOf(f *study.File) (out []recording, err error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, recording{i, trials})
+		finals, err := f.Finals(i.Name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, recording{i, trials, finals})
 	}
 	return out, nil
 }
@@ -153,12 +158,13 @@ type listedStudy struct {
 	Created  time.Time      `json:"created"`
 	Settings study.Settings `json:"settings"`
 	counts
-	Best *bestTrial `json:"best"`
+	Best   *bestTrial    `json:"best"`
+	Finals []study.Final `json:"finals,omitempty"`
 }
 
 // listed describes a study.
 func (r *recording) listed(path string) listedStudy {
-	l := listedStudy{Type: "study", File: path, Name: r.Name, Created: r.Created, Settings: r.Settings, counts: count(r.trials)}
+	l := listedStudy{Type: "study", File: path, Name: r.Name, Created: r.Created, Settings: r.Settings, counts: count(r.trials), Finals: r.finals}
 	if board := study.Leaderboard(r.trials, 1); len(board) > 0 {
 		l.Best = newBest(&board[0])
 	}
@@ -266,6 +272,12 @@ func (a *app) studyShow(path string, flags studyFlags, top int) error {
 	if len(board) > 0 {
 		fmt.Fprintf(&b, "\nbest architecture, of trial %d:\n  %s\n  %s\n", board[0].Index, board[0].Genome, board[0].Architecture)
 	}
+	if len(r.finals) > 0 {
+		b.WriteString("\nfinal trainings:\n")
+		if err := printFinals(&b, r.finals, a.columns(a.stdout)); err != nil {
+			return err
+		}
+	}
 	fmt.Fprintf(&b, "\ngo on searching:\n  %s\n", program(os.Args[0], currentBuild())+" "+command(goOnArgs(path, r)...))
 	_, err = io.WriteString(a.stdout, b.String())
 	return err
@@ -278,16 +290,4 @@ func goOnArgs(path string, r recording) []string {
 		args = append(args, "--name", r.Name)
 	}
 	return append(args, "--trials", fmt.Sprint(max(2*len(r.trials), 1)))
-}
-
-// create makes a file that must not be there yet.
-func create(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
-	if errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("--out: %s is there already", path)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("--out: %w", err)
-	}
-	return f, nil
 }

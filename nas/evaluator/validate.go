@@ -40,11 +40,16 @@ type ValidateOptions struct {
 	Epochs int
 	All    bool // train on training and validation images together
 
+	// Out, Notes and Resume are those of [TrainingOptions]: with them a training that was interrupted goes on, to the same bits.
+	Out    string
+	Notes  map[string]string
+	Resume string
+
 	Progress func(study.Step)        // called after every step, unless nil
 	Report   func(study.Point) error // called after every epoch, unless nil; an error ends the training
 }
 
-// Validate trains one network from its start, with the threads of all workers, then measures it on the
+// Validate trains one network from its start, or from a checkpoint, with the threads of all workers, then measures it on the
 // test images. It must not run at the same time as Evaluate. A network that cannot be trained
 // gives a *study.Failure.
 func (e *Evaluator) Validate(ctx context.Context, o ValidateOptions) (*Model, error) {
@@ -63,6 +68,7 @@ func (e *Evaluator) Validate(ctx context.Context, o ValidateOptions) (*Model, er
 	defer threads.Close()
 	t := e.training(o.Genome, o.Seed, o.Epochs, threads)
 	t.Test, t.Progress, t.Report = data.Test, o.Progress, o.Report
+	t.Out, t.Notes, t.Resume = o.Out, o.Notes, o.Resume
 	if o.All {
 		t.Train, t.Validation, t.Stats = data.All, nil, dataset.Stats{}
 	}

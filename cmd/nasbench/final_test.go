@@ -1,0 +1,193 @@
+package main
+
+import (
+	"encoding/csv"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nasbench-go/nasbench/nas/study"
+)
+
+// withFinal is a small search with a final training of three epochs.
+func withFinal(file string, args ...string) []string {
+	return append([]string{"search", "--study", file, "--trials", "2", "--train-samples", "300", "--max-flops", "400k", "--max-activation", "1600k", "--seed", "7",
+		"--final-epochs", "3", "--json", "--quiet"}, args...)
+}
+
+// finalOf returns the final training of a search's summary.
+func finalOf(t *testing.T, r ran) map[string]any {
+	t.Helper()
+	lines := objects(t, r.stdout)
+	f, ok := lines[len(lines)-1]["final"].(map[string]any)
+	if !ok {
+		t.Fatalf("no final training in %s", r.stdout)
+	}
+	return f
+}
+
+func finalsOf(t *testing.T, path string) []study.Final {
+	t.Helper()
+	f, err := study.OpenReadOnly(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	finals, err := f.Finals("search")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return finals
+}
+
+func TestFinalTrainingsAreOnRecord(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "s.db")
+	first := finalOf(t, succeed(t, withFinal(file)...))
+	if first["on_record"] != nil {
+		t.Errorf("%v", first)
+	}
+	finals := finalsOf(t, file)
+	if len(finals) != 1 || finals[0].TestAccuracy != first["test_accuracy"] || finals[0].TestLoss != first["test_loss"] || finals[0].Epochs != 3 || finals[0].Seed != 7 ||
+		finals[0].TrainImages != 300 || !(finals[0].Timing.Seconds > 0) {
+		t.Fatalf("%+v is on record of %v", finals, first)
+	}
+	if _, err := os.Stat(file + ".search.final"); err == nil {
+		t.Error("the checkpoint is left")
+	}
+
+	// Opened again, it is what it was, without being trained again; so it is where there is to be none.
+	for _, args := range [][]string{withFinal(file), withFinal(file, "--final-epochs", "0")} {
+		again := finalOf(t, succeed(t, args...))
+		if again["on_record"] != true {
+			t.Errorf("%q: trained again", args)
+		}
+		delete(again, "on_record")
+		if !reflect.DeepEqual(again, first) {
+			t.Errorf("%q: %v, was %v", args, again, first)
+		}
+	}
+	if r := succeed(t, "search", "--study", file, "--trials", "2", "--final-epochs", "3"); !strings.Contains(r.stderr, "on record, not trained again") || !strings.Contains(r.stdout, "(on record)") {
+		t.Errorf("%s%s", r.stdout, r.stderr)
+	}
+
+	// Other seeds are trained beside it, other epochs anew.
+	three := finalOf(t, succeed(t, withFinal(file, "--final-seeds", "3")...))
+	runs := three["runs"].([]any)
+	if len(finalsOf(t, file)) != 3 || len(runs) != 3 || runs[0].(map[string]any)["test_accuracy"] != first["test_accuracy"] {
+		t.Errorf("%v", three)
+	}
+	if f := finalOf(t, succeed(t, withFinal(file, "--final-epochs", "1")...)); f["epochs"] != 1.0 || f["on_record"] != nil {
+		t.Errorf("%v", f)
+	}
+
+	show := succeed(t, "study", "show", file).stdout
+	if !strings.Contains(show, "\nfinal trainings:\nTRIAL  SEED  EPOCHS  TEST ACCURACY") || strings.Count(show, "  300  ") < 4 {
+		t.Errorf("show: %s", show)
+	}
+	shown := objects(t, succeed(t, "study", "show", file, "--json").stdout)[0]["finals"].([]any)
+	if len(shown) != 4 || shown[0].(map[string]any)["test_accuracy"] != first["test_accuracy"] {
+		t.Errorf("show --json: %v", shown)
+	}
+	exported := objects(t, succeed(t, "study", "export", file, "--json").stdout)
+	if len(exported) != 2+4 || !reflect.DeepEqual(exported[2], shown[0]) || exported[2]["type"] != "final" {
+		t.Errorf("export --json: %v", exported)
+	}
+	rows, err := csv.NewReader(strings.NewReader(succeed(t, "study", "export", file, "--finals", "--columns", "seed,epochs,test_accuracy").stdout)).ReadAll()
+	if err != nil || len(rows) != 5 || rows[1][0] != "7" || rows[2][0] != "8" || rows[4][1] != "1" || rows[1][2] != exact(finals[0].TestAccuracy) {
+		t.Errorf("export --finals: %v, %v", err, rows)
+	}
+	text := succeed(t, "study", "export", file).stdout
+	if !strings.Contains(text, ",test_accuracy,test_loss,final_epochs,final_trainings\n") {
+		t.Errorf("export: %s", text)
+	}
+}
+
+func TestAnInterruptedFinalTrainingGoesOnToTheSameBits(t *testing.T) {
+	dir := t.TempDir()
+	want := finalOf(t, succeed(t, withFinal(filepath.Join(dir, "whole.db"), "--final-seeds", "2")...))
+	file := filepath.Join(dir, "cut.db")
+	loud := withFinal(file, "--final-seeds", "2")
+	loud = loud[:len(loud)-3] // shows its progress
+	loud = append(loud, "--json", "--final-seeds", "2")
+	for _, at := range []string{"final training of trial", "final training 1 of 2"} {
+		r := interruptAt(t, at, false, loud...)
+		if r.code != exitInterrupted {
+			t.Fatalf("exit code %d: %s", r.code, r.stderr)
+		}
+	}
+	if n := len(finalsOf(t, file)); n != 1 {
+		t.Errorf("%d final trainings on record", n)
+	}
+	if got := finalOf(t, succeed(t, loud...)); !reflect.DeepEqual(got, want) {
+		t.Errorf("%v, undisturbed %v", got, want)
+	}
+}
+
+func TestKillingAFinalTrainingLosesAtMostAnEpoch(t *testing.T) {
+	dir := t.TempDir()
+	args := func(name string) []string { return withFinal(filepath.Join(dir, name), "--final-epochs", "30") }
+	want := finalOf(t, succeed(t, args("whole.db")...))
+	left := filepath.Join(dir, "killed.db.search.final")
+	cmd := exec.Command(os.Args[0], args("killed.db")...)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for missing := true; missing; time.Sleep(100 * time.Microsecond) {
+		_, err := os.Stat(left)
+		missing = err != nil
+		select {
+		case err := <-ended:
+			t.Fatalf("it ended before it was killed: %v", err)
+		default:
+		}
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-ended
+	loud := args("killed.db")
+	r := succeed(t, append(loud, "--quiet=false")...)
+	if !strings.Contains(r.stderr, "final training: goes on in epoch ") {
+		t.Errorf("nothing was gone on with: %s", r.stderr)
+	}
+	if got := finalOf(t, r); !reflect.DeepEqual(got, want) {
+		t.Errorf("%v, undisturbed %v", got, want)
+	}
+	if _, err := os.Stat(left); err == nil {
+		t.Error("the checkpoint is left")
+	}
+}
+
+// A checkpoint that lies about is not taken for one of this study.
+func TestAForeignOrDamagedCheckpointOfAFinalTrainingIsNotGoneOnWith(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "s.db")
+	r := interruptAt(t, "final training of trial", false, append(withFinal(file), "--quiet=false")...)
+	if r.code != exitInterrupted {
+		t.Fatalf("exit code %d: %s", r.code, r.stderr)
+	}
+	left, err := os.ReadFile(file + ".search.final")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := finalOf(t, succeed(t, withFinal(filepath.Join(dir, "whole.db"))...))
+	other := append([]byte(nil), left...)
+	other[len(other)-3] ^= 0x40
+	for name, data := range map[string][]byte{"foreign": left, "damaged": other, "no": []byte("no checkpoint")} {
+		path := filepath.Join(dir, name+".db")
+		if err := os.WriteFile(path+".search.final", data, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		r := succeed(t, withFinal(path, "--quiet=false")...)
+		if got := finalOf(t, r); !reflect.DeepEqual(got, want) || strings.Contains(r.stderr, "goes on in") {
+			t.Errorf("%s: %v, want %v: %s", name, got, want, r.stderr)
+		}
+	}
+}
