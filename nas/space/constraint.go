@@ -34,6 +34,10 @@ type Constraints struct {
 	// must be safe for concurrent use if the space is. It is called once for each Check: a
 	// search that wants the same answer twice, or a fast one, lets it remember, as evaluator.Latency does.
 	Latency func(Genome) (time.Duration, error)
+
+	// Interrupt, if set, is asked every so often while a genome is drawn, which takes long where hardly any is allowed: Random ends
+	// with its error. The Err method of a context is meant.
+	Interrupt func() error
 }
 
 func (c Constraints) validate() error {

@@ -14,6 +14,9 @@ const (
 	maxMeasured = 400
 )
 
+// triesBetweenAsks is how many genomes are drawn, in some hundreds of microseconds, before Interrupt is asked again.
+const triesBetweenAsks = 128
+
 // SampleError says that too few genomes of a space meet the constraints for one to be drawn at
 // random.
 type SampleError struct {
@@ -39,6 +42,11 @@ func sample(c *Constraints, draw func() facts, genome func() Genome) (Genome, er
 	var last [numConstraints]Violation
 	measured, try := 0, 0
 	for try < maxTries && measured < maxMeasured {
+		if c.Interrupt != nil && (try%triesBetweenAsks == 0 || measured > 0) {
+			if err := c.Interrupt(); err != nil {
+				return nil, err
+			}
+		}
 		try++
 		f := draw()
 		v, ok := c.check(&f)

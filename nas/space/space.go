@@ -31,7 +31,7 @@ type Space interface {
 	Parse(text string) (Genome, error)
 	// Random makes every choice of a genome with equal probability, and does so again until
 	// the constraints allow the genome; so they change the probabilities of those that are
-	// left by one common factor. The error is a *[SampleError] if too few are.
+	// left by one common factor. The error is a *[SampleError] if too few are, or that of Constraints.Interrupt.
 	Random(rng *rand.Rand) (Genome, error)
 	// Check returns nil if the constraints allow the genome, or a *[Violation] with the
 	// reason.

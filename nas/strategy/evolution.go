@@ -205,6 +205,9 @@ func (e *Evolution) propose() (space.Genome, error) {
 	var child space.Genome
 	var err error
 	for range crossings {
+		if err := e.drawer.o.interrupted(); err != nil {
+			return nil, err
+		}
 		if child, err = e.child(rng); err != nil {
 			return nil, err
 		}
@@ -213,6 +216,9 @@ func (e *Evolution) propose() (space.Genome, error) {
 		}
 	}
 	for range steps {
+		if err := e.drawer.o.interrupted(); err != nil {
+			return nil, err
+		}
 		if child, err = e.space.Neighbor(child, rng); err != nil {
 			return nil, err
 		}

@@ -16,7 +16,11 @@ type Grid struct {
 	number uint64 // of the next genome
 	count  uint64
 	seen   map[string]bool
+	o      Options
 }
+
+// numbersBetweenAsks is how many genomes are looked at before Interrupt is asked again.
+const numbersBetweenAsks = 64
 
 // NewGrid returns a grid search. It fails if the genomes of the space have no order, or are more than ten million.
 func NewGrid(o Options) (*Grid, error) {
@@ -31,7 +35,7 @@ func NewGrid(o Options) (*Grid, error) {
 	if n > maxGrid {
 		return nil, fmt.Errorf("strategy grid: space %s has %d genomes; the most is %d", s.Name(), n, maxGrid)
 	}
-	return &Grid{space: s, key: o.Space.Key, count: n, seen: map[string]bool{}}, nil
+	return &Grid{space: s, key: o.Space.Key, count: n, seen: map[string]bool{}, o: o}, nil
 }
 
 // Name returns "grid".
@@ -47,6 +51,13 @@ func (g *Grid) Ask(n int) ([]space.Genome, error) {
 	}
 	var out []space.Genome
 	for ; g.number < g.count && len(out) < n; g.number++ {
+		if g.number%numbersBetweenAsks == 0 {
+			if err := g.o.interrupted(); err != nil && len(out) > 0 {
+				break // The next call meets the error again, and no proposal is lost.
+			} else if err != nil {
+				return nil, fmt.Errorf("strategy grid: genome %d: %w", g.number, err)
+			}
+		}
 		h, ok := g.space.At(g.number)
 		if !ok {
 			continue

@@ -21,6 +21,7 @@ type Random struct {
 	trial   uint64          // number of the next proposal
 	seen    map[string]bool // keys of what was proposed or told
 	done    bool
+	o       Options
 }
 
 // Redraws of one proposal before the space counts as exhausted. With s networks seen and one
@@ -33,7 +34,7 @@ const (
 
 // NewRandom returns a random search of the space.
 func NewRandom(o Options) *Random {
-	return &Random{space: o.Space, seed: o.Seed, repeats: o.Repeats, seen: map[string]bool{}}
+	return &Random{space: o.Space, seed: o.Seed, repeats: o.Repeats, seen: map[string]bool{}, o: o}
 }
 
 // Name returns "random".
@@ -76,6 +77,9 @@ func (r *Random) drawFrom(rng *rand.Rand) (space.Genome, error) {
 		return r.space.Random(rng)
 	}
 	for range minRedraws + redrawsPerSeen*len(r.seen) {
+		if err := r.o.interrupted(); err != nil {
+			return nil, err
+		}
 		g, err := r.space.Random(rng)
 		if err != nil {
 			return nil, err

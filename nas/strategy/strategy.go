@@ -58,6 +58,18 @@ type Options struct {
 	Repeats bool
 
 	Evolution EvolutionOptions // of the strategy evolution
+
+	// Interrupt, if set, is asked every so often while proposals are looked for: Ask then ends with its error, and may be called again. The Err
+	// method of a context is meant. It goes with that of the space's constraints.
+	Interrupt func() error
+}
+
+// interrupted returns the error of Interrupt.
+func (o *Options) interrupted() error {
+	if o.Interrupt == nil {
+		return nil
+	}
+	return o.Interrupt()
 }
 
 // Info describes a strategy that [New] can make.

@@ -28,7 +28,8 @@ type ending struct {
 func (s *search) launch(ctx context.Context, p *slot) {
 	worker := s.free[len(s.free)-1]
 	s.free = s.free[:len(s.free)-1]
-	s.running++
+	p.begun = time.Now()
+	s.running[p] = struct{}{}
 	s.observe(Event{Kind: TrialStarted, Index: p.index, Genome: p.text, Worker: worker})
 	go func() {
 		end := s.evaluate(ctx, p, worker)
@@ -41,10 +42,13 @@ func (s *search) receive(m message) {
 	p := m.slot
 	if m.end == nil {
 		m.event.Index, m.event.Genome, m.event.Worker = p.index, p.text, m.worker
+		if step := m.event.Step; m.event.Kind == StepDone && step.Steps > 0 {
+			p.share = (float64(step.Epoch-1) + float64(step.Step)/float64(step.Steps)) / float64(s.Epochs)
+		}
 		s.observe(m.event)
 		return
 	}
-	s.running--
+	delete(s.running, p)
 	s.free = append(s.free, m.worker)
 	t := m.end.trial
 	switch {
@@ -53,6 +57,13 @@ func (s *search) receive(m message) {
 	case t.State == Stopped:
 		s.observe(Event{Kind: TrialEnded, Index: p.index, Genome: p.text, Worker: m.worker, Trial: &t, Best: s.best})
 	default:
+		if d, ok := duration(t); ok {
+			if !s.ended {
+				s.took = nil // those on record may be of another machine
+			}
+			s.took = append(s.took, d)
+			s.times.typical = median(s.took)
+		}
 		s.ended = true
 		s.finish(p, t, m.worker)
 	}
@@ -129,9 +140,9 @@ func (s *search) evaluate(ctx context.Context, p *slot, worker int) ending {
 	return ending{trial: t}
 }
 
-// send passes an event on if someone wants it.
+// send passes an event on if someone wants it, or the time is watched.
 func (s *search) send(m message) {
-	if s.Observer != nil {
+	if s.Observer != nil || s.Time > 0 {
 		s.messages <- m
 	}
 }

@@ -141,11 +141,10 @@ func TestTimeCutsTrialsOffAndResumesThem(t *testing.T) {
 			want := text(t, mustRun(t, filled(Options{Strategy: &sweep{}, Space: numbers{}})).Trials)
 			store := &Memory{}
 			const limit = 25*time.Second + time.Millisecond // no trial ends just then
-			calls := 0
+			calls, stopped := 0, 0
 			for {
 				o := filled(Options{Strategy: &sweep{}, Space: numbers{}, Workers: workers, Time: limit})
 				o.Store = store
-				stopped := 0
 				o.Observer = func(e Event) {
 					if e.Kind == TrialEnded && e.Trial.State == Stopped {
 						stopped++
@@ -160,25 +159,26 @@ func TestTimeCutsTrialsOffAndResumesThem(t *testing.T) {
 				if out.Stop == StopTrials {
 					break
 				}
-				if out.Stop != StopTime || stopped == 0 {
-					t.Fatalf("stopped by %q, %d trials cut off by %d workers", out.Stop, stopped, workers)
+				if out.Stop != StopTime {
+					t.Fatalf("stopped by %q", out.Stop)
 				}
 			}
 			trials, _ := store.Trials()
-			if got := text(t, trials); got != want || calls < 2 {
-				t.Fatalf("%d calls, got:\n%s\nwant:\n%s", calls, got, want)
+			if got := text(t, trials); got != want || calls < 2 || stopped == 0 {
+				t.Fatalf("%d calls, %d trials cut off by %d workers, got:\n%s\nwant:\n%s", calls, stopped, workers, got, want)
 			}
 		})
 	}
 }
 
-func TestTheFirstTrialMayFinishHoweverShortTheTime(t *testing.T) {
+// A limit is kept even if nothing comes of it, and what one trial would take is known.
+func TestATimeTooShortForATrialIsKept(t *testing.T) {
 	for _, workers := range []int{1, 3} {
 		synctest.Test(t, func(t *testing.T) {
-			o := filled(Options{Strategy: &sweep{next: 1}, Space: numbers{}, Workers: workers, Time: 1})
-			out := mustRun(t, o)
-			if out.Stop != StopTime || len(out.Trials) != 1 || out.Best == nil || out.Seconds != 6 {
-				t.Errorf("%d trials, best %v, %v s", len(out.Trials), out.Best, out.Seconds)
+			o := filled(Options{Strategy: &sweep{next: 1}, Space: numbers{}, Workers: workers, Time: 5 * time.Second})
+			out := mustRun(t, o) // the first of three epochs of 2 s and more
+			if out.Stop != StopTime || len(out.Trials) != 0 || out.Best != nil || out.Seconds != 5 || out.Need < 6*time.Second || out.Need > 8*time.Second {
+				t.Errorf("%d trials, best %v, %v s, one takes %v", len(out.Trials), out.Best, out.Seconds, out.Need)
 			}
 		})
 	}
@@ -188,7 +188,7 @@ func TestTimeEndsTrialsThatTakeForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := filled(Options{Strategy: &sweep{}, Space: numbers{}, Time: 50 * time.Second})
 		o.Trials, o.Evaluator = 0, fake{pace: time.Hour}
-		if out := mustRun(t, o); out.Stop != StopTime || len(out.Trials) != 0 || out.Seconds != 100 {
+		if out := mustRun(t, o); out.Stop != StopTime || len(out.Trials) != 0 || out.Seconds != 50 || out.Need != 0 {
 			t.Errorf("stopped by %q with %d trials after %v s", out.Stop, len(out.Trials), out.Seconds)
 		}
 	})
@@ -225,7 +225,7 @@ func TestReserveIsKeptBack(t *testing.T) {
 			}
 			return 35 * time.Second
 		}
-		if out := mustRun(t, o); out.Stop != StopTime || out.Seconds != 25 || asked != 1+improved || improved == 0 {
+		if out := mustRun(t, o); out.Stop != StopTime || out.Seconds < 18 || out.Seconds > 25+0.25*35 || asked != 1+improved || improved == 0 {
 			t.Errorf("stopped by %q after %v s", out.Stop, out.Seconds)
 		}
 	})

@@ -26,14 +26,14 @@ type Options struct {
 	Trials int
 
 	// Time bounds this call of Run; 0 means no bound. When it ends, running trials are cut
-	// off and not recorded. If no trial is complete by then, those that are running
-	// go on until the first of them is, so that a search has a result however small its time; but
-	// not for longer than another Time, or half a minute if that is more.
+	// off and not recorded. No trial is begun that cannot be expected to end in time, by how long others took. A search may
+	// therefore end with no trial at all; [Outcome] then says how much longer one would take.
 	Time time.Duration
 
 	// Reserve, if set, returns how much of Time to keep back for what the caller does
 	// after the search, such as training the best architecture in full. It is called at the start and
-	// whenever there is a new best trial; best is nil until one is complete.
+	// whenever there is a new best trial; best is nil until one is complete. Trials that are nearly done when the rest of Time is over may take
+	// a quarter of it, and as long as none is complete they may take all.
 	Reserve func(best *Trial) time.Duration
 
 	Workers  int // trials that run at the same time; 0 means 1
@@ -64,6 +64,9 @@ type Outcome struct {
 	Best    *Trial  // first of the leaderboard; nil if no trial is complete
 	Stop    Stop
 	Seconds float64 // of this call of Run
+
+	// Need is how long one trial takes, about, if the time ended before any did; 0 if that is not known.
+	Need time.Duration
 }
 
 // ErrInterrupted is returned, together with what there is, when the context is cancelled.
@@ -90,7 +93,7 @@ func Run(ctx context.Context, o Options) (*Outcome, error) {
 	s := newSearch(o, trials, start)
 	s.run(ctx)
 
-	out := &Outcome{Stop: s.stop, Best: s.best, Seconds: time.Since(start).Seconds()}
+	out := &Outcome{Stop: s.stop, Best: s.best, Seconds: time.Since(start).Seconds(), Need: s.need}
 	if out.Trials, err = o.Store.Trials(); err != nil && s.err == nil {
 		s.err, out.Stop = err, StopError
 	}

@@ -18,8 +18,8 @@ import (
 // their own and send messages.
 type search struct {
 	Options
-	start    time.Time
-	deadline time.Time // if there is a limit of time; moves with the best trial
+	times    timetable
+	took     []time.Duration // trials that ended in this Run; those on record before, as long as there are none
 	recorded map[int]Trial
 	best     *Trial
 
@@ -28,13 +28,16 @@ type search struct {
 	told      int            // slots before this one were told to the strategy
 	first     map[string]int // index of the first slot with a key
 	exhausted bool           // the strategy has nothing left
+	missing   int            // proposals that are still to be asked for in the present round
+	past      [][]Point      // curves for the pruner, of the present round
 
 	messages chan message
 	free     []int // workers without a trial
-	running  int
-	ended    bool // some evaluation of this Run reached its end
-	late     bool // the time is used up
-	stop     Stop // "" while the search goes on
+	running  map[*slot]struct{}
+	ended    bool          // some evaluation of this Run reached its end
+	unfit    bool          // a trial could not start, because the time was too short for one
+	need     time.Duration // of one trial, if the time ended before any did
+	stop     Stop          // "" while the search goes on
 	err      error
 }
 
@@ -48,6 +51,8 @@ type slot struct {
 	past   [][]Point // curves for the pruner
 	done   bool
 	trial  Trial // once it is done
+
+	runningTrial // while it is under way
 }
 
 // maxOpen bounds how many repetitions of a running trial may wait for it before a strategy
@@ -57,7 +62,8 @@ const maxOpen = 64
 func newSearch(o Options, trials []Trial, start time.Time) *search {
 	s := &search{
 		Options:  o,
-		start:    start,
+		times:    timetable{start: start, limit: o.Time},
+		running:  map[*slot]struct{}{},
 		recorded: make(map[int]Trial, len(trials)),
 		first:    map[string]int{},
 		messages: make(chan message, 16),
@@ -65,7 +71,11 @@ func newSearch(o Options, trials []Trial, start time.Time) *search {
 	for _, t := range trials {
 		s.recorded[t.Index] = t
 		s.consider(t)
+		if d, ok := duration(t); ok {
+			s.took = append(s.took, d)
+		}
 	}
+	s.times.typical = median(s.took)
 	s.schedule()
 	for w := range o.Workers {
 		s.free = append(s.free, o.Workers-1-w)
@@ -91,17 +101,25 @@ func (s *search) run(ctx context.Context) {
 		} else if s.step(evaluations) {
 			continue
 		}
-		if s.running == 0 {
+		if len(s.running) == 0 {
 			break
 		}
 		s.wait(ctx)
 	}
-	if s.stop == "" {
+	switch {
+	case s.stop != "":
+	case s.exhausted:
+		s.stop = StopExhausted
+	case s.unfit:
+		s.stop = StopTime
+	default:
 		s.stop = StopTrials
-		if s.exhausted {
-			s.stop = StopExhausted
-		}
 	}
+}
+
+// duration returns how long a trial took; false if nothing was evaluated, or not to its end.
+func duration(t Trial) (time.Duration, bool) {
+	return time.Duration(t.Timing.Seconds * float64(time.Second)), t.State == Complete && t.ReusedFrom == nil
 }
 
 // look stops the search if the context is cancelled or the time is used up.
@@ -112,19 +130,32 @@ func (s *search) look(ctx context.Context) {
 	case ctx.Err() != nil:
 		s.stop = StopInterrupted
 		return
-	case s.Time > 0 && !s.late:
-		s.late = time.Until(s.deadline) <= 0
+	case s.Time == 0:
+		return
 	}
-	if s.late && (s.best != nil || s.ended && s.running == 0 || time.Until(s.end()) <= 0) {
-		s.stop = StopTime
+	now, running := time.Now(), s.underWay()
+	onlyFailures := s.best == nil && s.ended && len(running) == 0 && !now.Before(s.times.deadline())
+	if onlyFailures || s.times.over(now, running) {
+		s.endInTime(now)
 	}
 }
 
-// grace is how long, at the least, the first trials may go on when the time is used up.
-const grace = 30 * time.Second
+// endInTime stops the search because its time is used up.
+func (s *search) endInTime(now time.Time) {
+	s.stop = StopTime
+	if s.best == nil && !s.ended {
+		s.need = need(now, s.underWay())
+	}
+}
 
-// end is when the search stops even if no trial is complete.
-func (s *search) end() time.Time { return s.start.Add(s.Time + max(s.Time, grace)) }
+// underWay lists the trials that run.
+func (s *search) underWay() []runningTrial {
+	var out []runningTrial
+	for p := range s.running {
+		out = append(out, p.runningTrial)
+	}
+	return out
+}
 
 // wait returns when there may be something to do.
 func (s *search) wait(ctx context.Context) {
@@ -132,11 +163,7 @@ func (s *search) wait(ctx context.Context) {
 	interrupt := ctx.Done()
 	if s.stop != "" {
 		interrupt = nil // what runs has been told to end; only its messages count now
-	} else if s.Time > 0 {
-		next := s.deadline
-		if s.late {
-			next = s.end()
-		}
+	} else if next, ok := s.times.wake(time.Now()); ok {
 		t := time.NewTimer(time.Until(next))
 		defer t.Stop()
 		clock = t.C
@@ -168,46 +195,53 @@ func (s *search) step(ctx context.Context) bool {
 			return true
 		}
 	}
-	return s.ask()
+	return s.ask(ctx)
 }
 
-// mayStart reports whether a trial may start now. Once the time is used up, one may only if
-// otherwise none at all would have been evaluated.
+// mayStart reports whether a trial may start now: if there is a free worker, and the time that is left may be expected to be enough. If otherwise
+// none at all would be evaluated, one may.
 func (s *search) mayStart() bool {
-	return len(s.free) > 0 && (!s.late || !s.ended && s.running == 0)
+	if len(s.free) == 0 {
+		return false
+	}
+	fits := s.times.starts(time.Now()) || !s.ended && s.best == nil && len(s.running) == 0
+	s.unfit = !fits
+	return fits
 }
 
-// ask gets proposals if the time has come: a whole round when the strategy was told of all
-// rounds before, or one proposal if it has no rounds. Rounds are never cut short
-// by the limit of trials, so that a study goes on with a higher limit as if it had had it.
-func (s *search) ask() bool {
+// ask gets one proposal if a worker waits for it. A round is begun when the strategy was told of all
+// rounds before; until all of its proposals are there it is told of none of them. It makes no difference
+// to a strategy that is asked for one after the other, and a large round need not be waited for. When the limit of trials
+// ends a round early, a study that goes on with a higher one asks for the rest of it, as if it had had that from the start.
+func (s *search) ask(ctx context.Context) bool {
 	if s.exhausted || !s.mayStart() || len(s.open) >= maxOpen || s.Trials > 0 && len(s.slots) >= s.Trials {
 		return false
 	}
-	round := s.Strategy.Round()
-	if round <= 0 && s.Pruner != nil {
-		round = pruningRound
-	}
-	if round > 0 && s.told < len(s.slots) {
-		return false
-	}
-	past := s.past()
-	for missing := max(round, 1); missing > 0 && !s.exhausted && s.stop == ""; {
-		genomes, err := s.Strategy.Ask(missing)
-		switch {
-		case errors.Is(err, strategy.ErrExhausted):
-			s.exhausted = true
-		case err != nil:
-			s.fail(err)
-		case len(genomes) == 0 || len(genomes) > missing:
-			s.fail(fmt.Errorf("strategy %s: asked for 1 to %d architectures, it proposed %d", s.Strategy.Name(), missing, len(genomes)))
+	if s.missing == 0 {
+		round := s.Strategy.Round()
+		if round <= 0 && s.Pruner != nil {
+			round = pruningRound
 		}
-		for _, g := range genomes {
-			if s.stop == "" {
-				s.propose(g, past)
-			}
+		if round > 0 && s.told < len(s.slots) {
+			return false
 		}
-		missing -= len(genomes)
+		s.missing, s.past = max(round, 1), s.curves()
+	}
+	genomes, err := s.Strategy.Ask(1)
+	switch {
+	case errors.Is(err, strategy.ErrExhausted):
+		s.exhausted, s.missing = true, 0
+	case err != nil && ctx.Err() != nil:
+		s.stop = StopInterrupted
+	case err != nil && errors.Is(err, context.DeadlineExceeded):
+		s.endInTime(time.Now())
+	case err != nil:
+		s.fail(err)
+	case len(genomes) != 1:
+		s.fail(fmt.Errorf("strategy %s: asked for 1 architecture, it proposed %d", s.Strategy.Name(), len(genomes)))
+	default:
+		s.missing--
+		s.propose(genomes[0], s.past)
 	}
 	if s.stop == "" {
 		s.tell()
@@ -215,8 +249,8 @@ func (s *search) ask() bool {
 	return true
 }
 
-// past returns the curves of the completed rounds.
-func (s *search) past() [][]Point {
+// curves returns the curves of the completed rounds.
+func (s *search) curves() [][]Point {
 	if s.Pruner == nil {
 		return nil
 	}
@@ -291,17 +325,17 @@ func (s *search) consider(t Trial) bool {
 	return true
 }
 
-// schedule sets the deadline for the best trial.
+// schedule sets the reserve for the best trial.
 func (s *search) schedule() {
-	s.deadline = s.start.Add(s.Time)
+	s.times.complete = s.best != nil
 	if s.Reserve != nil && s.Time > 0 {
-		s.deadline = s.deadline.Add(-s.Reserve(s.best))
+		s.times.reserve = min(max(s.Reserve(s.best), 0), s.Time)
 	}
 }
 
-// tell reports finished trials to the strategy, strictly in order of index.
+// tell reports finished trials to the strategy, strictly in order of index, unless some of their round are not proposed yet.
 func (s *search) tell() {
-	for s.told < len(s.slots) && s.slots[s.told].done {
+	for s.missing == 0 && s.told < len(s.slots) && s.slots[s.told].done {
 		p := s.slots[s.told]
 		s.told++
 		s.Strategy.Tell(p.trial.Result(p.genome))
