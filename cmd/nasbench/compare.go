@@ -182,7 +182,7 @@ func (a *app) compare(ctx context.Context, flags *pflag.FlagSet, o *compareOptio
 	r.Table.Best = slices.Max(reported)
 	r.Run = comparisonRun{Workers: o.workers, Version: currentBuild().Version}
 	propose := func(name string, seed uint64) (strategy.Strategy, error) {
-		return strategy.New(name, strategy.Options{Space: s, Seed: seed, Repeats: o.repeats, Evolution: o.evolution.options()})
+		return strategy.New(name, strategy.Options{Space: s, Seed: seed, Repeats: o.repeats, Evolution: o.evolution.options(), Interrupt: ctx.Err})
 	}
 	for _, name := range o.strategyByName {
 		if _, err := propose(name, 0); err != nil {
@@ -199,6 +199,9 @@ func (a *app) compare(ctx context.Context, flags *pflag.FlagSet, o *compareOptio
 		}
 		c := compared{Strategy: name}
 		for n := range o.trials {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			c.Final = tabular.Summarize(runs, n+1)
 			c.Curve = append(c.Curve, c.Final)
 		}

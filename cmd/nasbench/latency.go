@@ -34,6 +34,7 @@ func (o *searchOptions) timed() bool {
 
 // timedSpace is openSpace, with a bound on latency if there is one.
 func (s *session) timedSpace(ctx context.Context, task space.Task, c space.Constraints) (space.Space, error) {
+	c.Interrupt = s.interrupted
 	if !s.timed() {
 		return s.openSpace(ctx, task, c)
 	}

@@ -125,7 +125,7 @@ func (s *session) share(ctx context.Context) error {
 	o.MaxMemory = s.memory.share(1)
 	o.Checkpoint = fmt.Sprintf("%s.%s.oneshot", s.file.Path(), s.studyName)
 	if s.time > 0 {
-		o.TrainTime = time.Duration(supernetShare * float64(s.time))
+		o.TrainTime = max(time.Until(s.start.Add(time.Duration(supernetShare*float64(s.time)))), time.Millisecond)
 		o.SearchTime = time.Duration(pathsShare * float64(s.time))
 	}
 	evaluated, start := 0, time.Now()
@@ -137,8 +137,11 @@ func (s *session) share(ctx context.Context) error {
 		print(oneshotRecord{Type: "path", Path: &p})
 	}
 	s.display.line("supernet: %s; kept in %s", plural(o.Epochs, "epoch"), o.Checkpoint)
-	r, err := oneshot.Search(ctx, o)
+	r, err := oneshot.Search(s.limit, o)
 	s.display.clear()
+	if err != nil && ctx.Err() == nil && s.limit.Err() != nil {
+		return &tooShortError{what: "the supernet and the search of its paths"}
+	}
 	if err != nil && ctx.Err() != nil {
 		fmt.Fprintf(s.app.stderr, "nasbench: interrupted; go on with: %s\n", s.goOnCommand(study.StopInterrupted))
 		return errInterrupted

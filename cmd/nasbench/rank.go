@@ -155,6 +155,8 @@ func (a *app) rank(ctx context.Context, flags *pflag.FlagSet, o *rankOptions) (e
 	}
 	r.display = a.newDisplay(o.quiet)
 	defer r.display.clear()
+	goOn := r.goOnCommand()
+	a.ending.train(func() string { return "; go on with: " + goOn })
 	err = r.run(ctx)
 	r.display.clear()
 	if err != nil && ctx.Err() != nil {
@@ -208,7 +210,9 @@ func (r *ranking) prepare(ctx context.Context) (err error) {
 	if !r.recorded {
 		r.suitImages(r.flags, task)
 	}
-	if r.space, err = r.openSpace(ctx, task, r.constraints()); err != nil {
+	constraints := r.constraints()
+	constraints.Interrupt = ctx.Err
+	if r.space, err = r.openSpace(ctx, task, constraints); err != nil {
 		return err
 	}
 	o := r.oneshot.options
@@ -216,7 +220,7 @@ func (r *ranking) prepare(ctx context.Context) (err error) {
 	if err := o.Check(); err != nil {
 		return &usageError{err}
 	}
-	drawer := strategy.NewRandom(strategy.Options{Space: r.space, Seed: stream.Seed(r.seed, "rank architectures")})
+	drawer := strategy.NewRandom(strategy.Options{Space: r.space, Seed: stream.Seed(r.seed, "rank architectures"), Interrupt: ctx.Err})
 	for len(r.genomes) < r.architectures {
 		g, err := drawer.Ask(1)
 		if errors.Is(err, strategy.ErrExhausted) {

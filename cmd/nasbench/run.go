@@ -40,16 +40,23 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) string
+	ending         ending
 }
 
 // run executes the command line args and returns the exit code. It is the whole
 // program apart from signals, so tests call it in-process.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) int {
-	out := &checkedWriter{w: stdout}
-	a := &app{stdin: stdin, stdout: out, stderr: stderr, getenv: getenv}
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, getenv: getenv}
+	return a.run(ctx, args)
+}
+
+// run executes the command line args and returns the exit code.
+func (a *app) run(ctx context.Context, args []string) int {
+	out, stderr := &checkedWriter{w: a.stdout}, a.stderr
+	a.stdout = out
 	root := a.newRoot()
 	root.SetArgs(args)
-	root.SetIn(stdin)
+	root.SetIn(a.stdin)
 	root.SetOut(out)
 	root.SetErr(stderr)
 	root.InitDefaultHelpCmd()

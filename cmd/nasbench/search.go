@@ -156,6 +156,15 @@ type session struct {
 	latency         *evaluator.Latency // nil where none is measured
 	earlier         []study.Trial      // that the strategy is told before it begins
 	earlierSettings study.Settings     // of their study
+	limit           context.Context    // ends with that of the command, and when the time is used up
+}
+
+// interrupted is what long work asks whether to go on.
+func (s *session) interrupted() error { return s.limit.Err() }
+
+// strategyOptions are what the strategy is made with.
+func (s *session) strategyOptions() strategy.Options {
+	return strategy.Options{Space: s.space, Seed: s.seed, Evolution: s.evolution.options(), Interrupt: s.interrupted}
 }
 
 // search runs a search from its flags to its report.
@@ -172,6 +181,11 @@ func (a *app) search(ctx context.Context, flags *pflag.FlagSet, o *searchOptions
 	if err := o.check(flags); err != nil {
 		return err
 	}
+	endLimit := s.limitTime(ctx)
+	defer func() {
+		endLimit()
+		err = s.timeError(ctx, err)
+	}()
 	s.suit()
 	begun := false
 	if o.studyFile != "" {
@@ -180,7 +194,7 @@ func (a *app) search(ctx context.Context, flags *pflag.FlagSet, o *searchOptions
 	}
 	if !begun {
 		// A new study has no settings to take over: what is wrong is found before a file is made.
-		if err := s.prepare(ctx); err != nil {
+		if err := s.prepare(s.limit); err != nil {
 			return err
 		}
 		if err := s.proposes(); err != nil {
@@ -196,11 +210,13 @@ func (a *app) search(ctx context.Context, flags *pflag.FlagSet, o *searchOptions
 		}
 	}()
 	if begun {
-		if err := s.goOn(ctx); err != nil {
+		if err := s.goOn(s.limit); err != nil {
 			return err
 		}
 	}
 	o.budget()
+	endLimit()
+	endLimit = s.limitTime(ctx)
 	if err := s.warm(); err != nil {
 		return err
 	}
@@ -212,6 +228,8 @@ func (a *app) search(ctx context.Context, flags *pflag.FlagSet, o *searchOptions
 	}
 	s.display = a.newDisplay(o.quiet)
 	defer s.display.clear()
+	goOn := s.goOnCommand(study.StopInterrupted)
+	a.ending.train(func() string { return "; go on with: " + goOn })
 	return s.run(ctx)
 }
 
@@ -341,7 +359,7 @@ func (s *session) prepare(ctx context.Context) (err error) {
 
 // newStrategy makes a strategy that is asked and told.
 func (s *session) newStrategy() (err error) {
-	if s.strategy, err = strategy.New(s.strategyName, strategy.Options{Space: s.space, Seed: s.seed, Evolution: s.evolution.options()}); err != nil {
+	if s.strategy, err = strategy.New(s.strategyName, s.strategyOptions()); err != nil {
 		return &usageError{err}
 	}
 	return nil
@@ -357,7 +375,7 @@ func (s *session) proposes() error {
 		_, err := s.space.Random(stream.New(s.seed, "probe"))
 		return trainingError(err)
 	}
-	other, err := strategy.New(s.strategyName, strategy.Options{Space: s.space, Seed: s.seed, Evolution: s.evolution.options()})
+	other, err := strategy.New(s.strategyName, s.strategyOptions())
 	if err == nil {
 		_, err = other.Ask(1)
 	}
@@ -403,7 +421,7 @@ func (s *session) run(ctx context.Context) error {
 		Epochs: s.epochs, Seed: s.seed, Trials: s.trials, Workers: s.workers, Pruner: s.pruner(),
 	}
 	if s.time > 0 {
-		options.Time = max(s.time-time.Since(s.start), time.Millisecond)
+		options.Time = max(s.left(), time.Millisecond)
 		options.Reserve = s.reserve
 	}
 	out := newTrialStream(s.app.stdout, s.json)
@@ -419,6 +437,9 @@ func (s *session) run(ctx context.Context) error {
 		out.add(t)
 	}
 	outcome, runErr := study.Run(ctx, options)
+	if ctx.Err() != nil {
+		s.app.ending.save()
+	}
 	s.display.clear()
 	if outcome == nil {
 		return runErr
@@ -476,7 +497,7 @@ func noResult(o *study.Outcome) error {
 		}
 	}
 	if o.Stop == study.StopTime {
-		return errors.New("no trial is complete: the time is too short for one")
+		return &tooShortError{what: "one trial", need: o.Need}
 	}
 	return nil
 }

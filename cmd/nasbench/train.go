@@ -280,6 +280,13 @@ func (t *training) run(ctx context.Context, s space.Space) error {
 	d.line("train: %s: %s parameters, %s FLOPs, %s, %s, %s",
 		t.arch, formatCount(t.cost.Params), formatCount(t.cost.FLOPs), plural(t.data.Train.Len(), "image"), plural(t.epochs, "epoch"), plural(t.usedThreads(), "thread"))
 	t.sayNotes(d)
+	resume := t.resumeCommand()
+	t.app.ending.train(func() string {
+		if !exists(t.out) {
+			return "; nothing is saved yet"
+		}
+		return "; go on from the last epoch that is saved with: " + resume
+	})
 	model, err := work.Run(ctx)
 	d.clear()
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
@@ -301,6 +308,11 @@ func (t *training) sayInterrupted(epoch int) {
 		fmt.Fprintln(t.app.stderr, "; nothing is saved, because there was no --out")
 		return
 	}
+	fmt.Fprintf(t.app.stderr, "; go on with: %s\n", t.resumeCommand())
+}
+
+// resumeCommand is the command that goes on with the training.
+func (t *training) resumeCommand() string {
 	args := append([]string{"train", "--resume", t.out}, flagsNotDefault(t.flags, "data-dir", "threads", "test")...)
-	fmt.Fprintf(t.app.stderr, "; go on with: %s %s\n", program(os.Args[0], currentBuild()), command(args...))
+	return program(os.Args[0], currentBuild()) + " " + command(args...)
 }

@@ -34,7 +34,7 @@ func (n *Supernet) Search(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	defer book.close()
-	proposer, err := strategy.New(n.o.Search, strategy.Options{Space: n.o.Space, Seed: stream.Seed(n.o.Seed, "oneshot search"), Evolution: n.o.Evolution})
+	proposer, err := strategy.New(n.o.Search, strategy.Options{Space: n.o.Space, Seed: stream.Seed(n.o.Seed, "oneshot search"), Evolution: n.o.Evolution, Interrupt: ctx.Err})
 	if err != nil {
 		return nil, err
 	}

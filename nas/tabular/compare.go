@@ -125,6 +125,9 @@ func (c *comparison) all(ctx context.Context, workers int) ([]Run, error) {
 	return runs, nil
 }
 
+// mostAsked is how many genomes are asked for at a time, so that an interruption is soon seen.
+const mostAsked = 64
+
 // run searches once.
 func (c *comparison) run(ctx context.Context, number int) (Run, error) {
 	run := Run{Seed: stream.Seed(c.Seed, "tabular run", uint64(number))}
@@ -137,7 +140,7 @@ func (c *comparison) run(ctx context.Context, number int) (Run, error) {
 		if err := ctx.Err(); err != nil {
 			return run, err
 		}
-		n := c.Trials - trial
+		n := min(c.Trials-trial, mostAsked)
 		if r := s.Round(); r > 0 {
 			n = min(n, r-trial%r)
 		}
