@@ -250,12 +250,20 @@ func TestMistakesLeaveNoStudyFile(t *testing.T) {
 	}
 }
 
-// A search by time ends, and has a result, however small its time.
-func TestSearchByTimeHasAResult(t *testing.T) {
-	r := succeed(t, "search", "--time", "1ms", "--train-samples", "100", "--max-flops", "300k", "--epochs", "1", "--json")
-	s := objects(t, r.stdout)
-	if last := s[len(s)-1]; last["stop"] != "time" || inside(last, "final", "epochs") != 1.0 {
-		t.Errorf("%v", last)
+// A limit is kept, also where nothing comes of it.
+func TestATimeTooShortForATrialIsAFailureThatSaysSo(t *testing.T) {
+	r := nasbench(t, nil, "search", "--time", "1ms", "--train-samples", "100", "--max-flops", "300k", "--epochs", "1", "--json")
+	wantOneLine(t, r, exitFailure, "the time of 1ms was used up before the first trial began")
+}
+
+// With trials, the time is a bound and no aim: the final training has as many epochs as without.
+func TestASearchByTrialsThatHasTimeIsTheSame(t *testing.T) {
+	args := []string{"search", "--trials", "2", "--train-samples", "100", "--max-flops", "300k", "--epochs", "1", "--json"}
+	plain := objects(t, succeed(t, args...).stdout)
+	timed := objects(t, succeed(t, append(args, "--time", "1h")...).stdout)
+	a, b := plain[len(plain)-1], timed[len(timed)-1]
+	if b["stop"] != "trials" || !reflect.DeepEqual(a["final"], b["final"]) || !reflect.DeepEqual(a["best"], b["best"]) {
+		t.Errorf("%v\n%v", a, b)
 	}
 }
 
