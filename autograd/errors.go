@@ -26,7 +26,7 @@ func (e *ShapeError) Error() string {
 func (*ShapeError) Misuse() {}
 
 // LabelError says that a label is no class index: not a whole number from 0 to Classes-1. A program that computes a cross-entropy or its gradient panics
-// with it when it runs; [Build] around the run returns it.
+// with it in Run; RunContext, or [Build] around Run, returns it.
 type LabelError struct {
 	Sample  int     // position in the batch
 	Value   float32 // of the label

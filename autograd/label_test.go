@@ -2,6 +2,7 @@ package autograd
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -39,6 +40,9 @@ func TestLabelsAreClassIndices(t *testing.T) {
 					clear(p.Tensor(labels).Data())
 					p.Tensor(labels).Data()[577] = bad
 					err := run()
+					if other := p.RunContext(t.Context(), 0); fmt.Sprint(other) != fmt.Sprint(err) {
+						t.Errorf("RunContext returns %v, not %v", other, err)
+					}
 					var label *LabelError
 					if !errors.As(err, &label) || label.Sample != 577 || math.Float32bits(label.Value) != math.Float32bits(bad) || label.Classes != 10 {
 						t.Fatalf("%v: %s with label %g: %v", level, what, bad, err)
@@ -51,7 +55,8 @@ func TestLabelsAreClassIndices(t *testing.T) {
 				if err := run(); err != nil { // the program is as good as before
 					t.Fatal(err)
 				}
-				if allocs := testing.AllocsPerRun(3, func() { p.Run(0) }); allocs != 0 {
+				ctx := t.Context()
+				if allocs := testing.AllocsPerRun(3, func() { p.Run(0); _ = p.RunContext(ctx, 0) }); allocs != 0 {
 					t.Errorf("%v allocations in a run", allocs)
 				}
 			}
