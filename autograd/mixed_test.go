@@ -11,9 +11,11 @@ import (
 // reader adds to each element of input 0 all elements of input 1, which it reads anew for every image.
 type reader struct{ noGrad }
 
-func (reader) Name() string                                  { return "reader" }
-func (reader) Shape(in []tensor.Shape) tensor.Shape          { return in[0] }
-func (reader) Work(in []tensor.Shape, out tensor.Shape) Work { return flops(out.Elements(), in, out) }
+func (reader) Name() string                         { return "reader" }
+func (reader) Shape(in []tensor.Shape) tensor.Shape { return in[0] }
+func (reader) Work(in []tensor.Shape, out tensor.Shape) Work {
+	return flops(times(out.Elements()), in, out)
+}
 func (reader) RowWise(_ []tensor.Shape, _ tensor.Shape) (rowAccess, bool) {
 	return rowAccess{inputs: input0}, true
 }

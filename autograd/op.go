@@ -1,6 +1,11 @@
 package autograd
 
-import "github.com/nasbench-go/nasbench/tensor"
+import (
+	"math"
+	"math/bits"
+
+	"github.com/nasbench-go/nasbench/tensor"
+)
 
 // Op is an operation: a small immutable value that holds the attributes (stride, groups, axis ...).
 // Everything about it stands in its own file.
@@ -50,29 +55,60 @@ type writer interface {
 
 // Work is the cost of an operation. MACs are multiply-accumulate pairs of convolutions and matrix
 // products, padded taps counted; each is 2 of the FLOPs. Bytes are what the operation
-// reads and writes once: its inputs and its output.
+// reads and writes once: its inputs and its output. A number that an int64 cannot hold is math.MaxInt64.
 type Work struct {
 	FLOPs, MACs, Bytes int64
 }
 
 // flops returns the work of an operation that reads its inputs and writes its output
 // once.
-func flops(n int, in []tensor.Shape, out tensor.Shape) Work {
-	b := out.Elements()
+func flops(n int64, in []tensor.Shape, out tensor.Shape) Work {
+	b := times(4, out.Elements())
 	for _, s := range in {
-		b += s.Elements()
+		b = plus(b, times(4, s.Elements()))
 	}
-	return Work{FLOPs: int64(n), Bytes: 4 * int64(b)}
+	return Work{FLOPs: n, Bytes: b}
+}
+
+// times returns the product of numbers from 0 up, or math.MaxInt64 if that is too large.
+func times(numbers ...int) int64 {
+	product := uint64(1)
+	tooLarge := false
+	for _, n := range numbers {
+		high, low := bits.Mul64(product, uint64(n))
+		if n == 0 {
+			return 0
+		}
+		tooLarge = tooLarge || high != 0 || low > math.MaxInt64
+		product = low
+	}
+	if tooLarge {
+		return math.MaxInt64
+	}
+	return int64(product)
+}
+
+// plus returns the sum of numbers from 0 up, or math.MaxInt64 if that is too large.
+func plus(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}
+
+// add adds the work of another operation.
+func (w *Work) add(other Work) {
+	w.FLOPs, w.MACs, w.Bytes = plus(w.FLOPs, other.FLOPs), plus(w.MACs, other.MACs), plus(w.Bytes, other.Bytes)
 }
 
 // macs is like flops for n multiply-accumulate pairs.
-func macs(n int, in []tensor.Shape, out tensor.Shape) Work {
-	w := flops(2*n, in, out)
-	w.MACs = int64(n)
+func macs(n int64, in []tensor.Shape, out tensor.Shape) Work {
+	w := flops(plus(n, n), in, out)
+	w.MACs = n
 	return w
 }
 
-// Summary is the cost of a graph.
+// Summary is the cost of a graph. A number that an int64 cannot hold is math.MaxInt64.
 type Summary struct {
 	FLOPs, MACs, Bytes int64
 	Params             int64 // elements of the trainable variables: those that no operation keeps as running statistics
@@ -102,15 +138,13 @@ func Summarize(outputs ...*Node) Summary {
 		switch n.kind {
 		case variableNode:
 			if !statistics[n] {
-				s.Params += int64(n.shape.Elements())
+				s.Params = plus(s.Params, int64(n.shape.Elements()))
 			}
 		case opNode:
 			w := n.op.Work(shapesOf(n.in), n.shape)
-			s.FLOPs += w.FLOPs
-			s.MACs += w.MACs
-			s.Bytes += w.Bytes
+			s.FLOPs, s.MACs, s.Bytes = plus(s.FLOPs, w.FLOPs), plus(s.MACs, w.MACs), plus(s.Bytes, w.Bytes)
 			if _, view := n.op.(viewer); !view {
-				s.ActivationBytes += 4 * int64(n.shape.Elements())
+				s.ActivationBytes = plus(s.ActivationBytes, times(4, n.shape.Elements()))
 			}
 		}
 	}

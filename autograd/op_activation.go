@@ -52,7 +52,7 @@ func (a *activation) Same(other Op) bool {
 
 func (a *activation) Shape(in []tensor.Shape) tensor.Shape { return in[0] }
 func (a *activation) Work(in []tensor.Shape, out tensor.Shape) Work {
-	return flops(activationFLOPs[a.f]*out.Elements(), in, out)
+	return flops(times(activationFLOPs[a.f], out.Elements()), in, out)
 }
 func (*activation) InPlace() []int { return []int{0} }
 
@@ -84,7 +84,7 @@ func (g *activationGrad) Name() string                         { return g.a.Name
 func (g *activationGrad) Shape(in []tensor.Shape) tensor.Shape { return in[0] }
 func (g *activationGrad) InPlace() []int                       { return []int{0} }
 func (g *activationGrad) Work(in []tensor.Shape, out tensor.Shape) Work {
-	return flops((activationFLOPs[g.a.f]+1)*out.Elements(), in, out)
+	return flops(times(activationFLOPs[g.a.f]+1, out.Elements()), in, out)
 }
 
 func (*activationGrad) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {

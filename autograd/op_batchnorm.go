@@ -61,7 +61,7 @@ func (m *moments) Shape(in []tensor.Shape) tensor.Shape {
 }
 
 func (*moments) Work(in []tensor.Shape, out tensor.Shape) Work {
-	return flops(4*in[0].Elements(), in, out)
+	return flops(times(4, in[0].Elements()), in, out)
 }
 
 func (*moments) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
@@ -150,7 +150,7 @@ func (u *updateStatistics) Shape(in []tensor.Shape) tensor.Shape {
 }
 
 func (*updateStatistics) Work(in []tensor.Shape, out tensor.Shape) Work {
-	return flops(3*in[0].Elements(), in, out)
+	return flops(times(3, in[0].Elements()), in, out)
 }
 
 func (*updateStatistics) Writes() []int           { return []int{1, 2} }
@@ -190,7 +190,7 @@ func (b *batchNorm) Shape(in []tensor.Shape) tensor.Shape {
 }
 
 func (*batchNorm) Work(in []tensor.Shape, out tensor.Shape) Work {
-	return flops(2*out.Elements(), in, out)
+	return flops(times(2, out.Elements()), in, out)
 }
 func (*batchNorm) InPlace() []int { return []int{0} }
 func (*batchNorm) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
@@ -270,7 +270,7 @@ func (f *batchNormFused) Work(in []tensor.Shape, out tensor.Shape) Work {
 	if f.relu {
 		n++
 	}
-	return flops(n*out.Elements(), in, out)
+	return flops(times(n, out.Elements()), in, out)
 }
 
 func (f *batchNormFused) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
@@ -326,7 +326,7 @@ func (r *batchNormReduce) Work(in []tensor.Shape, out tensor.Shape) Work {
 	if r.relu {
 		n += 5 // the normalised value, its sign, and what that passes
 	}
-	return flops(n*in[0].Elements(), in, out)
+	return flops(times(n, in[0].Elements()), in, out)
 }
 
 func (*batchNormReduce) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
@@ -392,7 +392,7 @@ func (*batchNormScale) Name() string                         { return "batch_nor
 func (*batchNormScale) Shape(in []tensor.Shape) tensor.Shape { return in[0] }
 func (*batchNormScale) InPlace() []int                       { return []int{0} }
 func (*batchNormScale) Work(in []tensor.Shape, out tensor.Shape) Work {
-	return flops(out.Elements(), in, out)
+	return flops(times(out.Elements()), in, out)
 }
 func (*batchNormScale) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
 	return rowAccess{inputs: input0}, true
@@ -439,7 +439,7 @@ func (g *batchNormGrad) Work(in []tensor.Shape, out tensor.Shape) Work {
 	if g.relu {
 		n += 5
 	}
-	return flops(n*out.Elements(), in, out)
+	return flops(times(n, out.Elements()), in, out)
 }
 func (*batchNormGrad) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
 	return rowAccess{inputs: input01}, true

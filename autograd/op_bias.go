@@ -16,8 +16,10 @@ func (o *bias) Shape(in []tensor.Shape) tensor.Shape {
 	return in[0]
 }
 
-func (*bias) Work(in []tensor.Shape, out tensor.Shape) Work { return flops(out.Elements(), in, out) }
-func (*bias) InPlace() []int                                { return []int{0} }
+func (*bias) Work(in []tensor.Shape, out tensor.Shape) Work {
+	return flops(times(out.Elements()), in, out)
+}
+func (*bias) InPlace() []int { return []int{0} }
 
 func (*bias) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
 	return rowAccess{inputs: input0}, true

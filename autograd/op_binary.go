@@ -44,8 +44,10 @@ func (b *binary) Name() string { return binaryNames[b.kind] }
 
 func (b *binary) Shape(in []tensor.Shape) tensor.Shape { return in[0] }
 
-func (*binary) Work(in []tensor.Shape, out tensor.Shape) Work { return flops(out.Elements(), in, out) }
-func (*binary) InPlace() []int                                { return []int{0, 1} }
+func (*binary) Work(in []tensor.Shape, out tensor.Shape) Work {
+	return flops(times(out.Elements()), in, out)
+}
+func (*binary) InPlace() []int { return []int{0, 1} }
 
 func (*binary) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
 	return rowAccess{inputs: input01}, true

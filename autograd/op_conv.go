@@ -89,7 +89,7 @@ func (c *conv2D) Work(in []tensor.Shape, out tensor.Shape) Work {
 // convWork counts the nominal multiply-accumulates of kernels w that give an output y; the three
 // directions have the same number.
 func convWork(w, y tensor.Shape, in []tensor.Shape, out tensor.Shape) Work {
-	return macs(y.Elements()*w[0]*w[1]*w[2], in, out)
+	return macs(times(y.Elements(), w[0], w[1], w[2]), in, out)
 }
 
 func (c *conv2D) geometry(x, w, y tensor.Shape) *kernels.Conv {

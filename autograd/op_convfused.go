@@ -31,7 +31,7 @@ func (f *convFused) Work(in []tensor.Shape, out tensor.Shape) Work {
 	w := convWork(in[1], out, in, out)
 	for _, more := range []bool{f.bias, f.add, f.relu} {
 		if more {
-			w.FLOPs += int64(out.Elements())
+			w.FLOPs = plus(w.FLOPs, int64(out.Elements()))
 		}
 	}
 	return w
@@ -104,7 +104,7 @@ type foldedScale struct {
 func (*foldedScale) Name() string                         { return "fold_scale" }
 func (*foldedScale) Shape(in []tensor.Shape) tensor.Shape { return in[0] }
 func (*foldedScale) Work(in []tensor.Shape, out tensor.Shape) Work {
-	return flops(out.Elements(), in, out)
+	return flops(times(out.Elements()), in, out)
 }
 
 func (o *foldedScale) Emit(e *Emitter) {
@@ -130,7 +130,7 @@ type foldedShift struct {
 func (*foldedShift) Name() string                         { return "fold_shift" }
 func (*foldedShift) Shape(in []tensor.Shape) tensor.Shape { return in[0] }
 func (*foldedShift) Work(in []tensor.Shape, out tensor.Shape) Work {
-	return flops(4*out.Elements(), in, out)
+	return flops(times(4, out.Elements()), in, out)
 }
 
 func (o *foldedShift) Emit(e *Emitter) {

@@ -30,7 +30,7 @@ func (c *crossEntropy) Shape(in []tensor.Shape) tensor.Shape {
 }
 
 func (*crossEntropy) Work(in []tensor.Shape, out tensor.Shape) Work {
-	return flops(5*in[0].Elements(), in, out)
+	return flops(times(5, in[0].Elements()), in, out)
 }
 func (*crossEntropy) Workspace(in []tensor.Shape, _ tensor.Shape, _ int) int {
 	return in[0][0]
@@ -67,7 +67,7 @@ type crossEntropyGrad struct {
 func (*crossEntropyGrad) Name() string                         { return "cross_entropy_grad" }
 func (*crossEntropyGrad) Shape(in []tensor.Shape) tensor.Shape { return in[0] }
 func (*crossEntropyGrad) Work(in []tensor.Shape, out tensor.Shape) Work {
-	return flops(7*out.Elements(), in, out)
+	return flops(times(7, out.Elements()), in, out)
 }
 
 func (c *crossEntropyGrad) Emit(e *Emitter) {

@@ -47,8 +47,10 @@ func (d *dropout) Shape(in []tensor.Shape) tensor.Shape {
 	return in[0]
 }
 
-func (*dropout) Work(in []tensor.Shape, out tensor.Shape) Work { return flops(out.Elements(), in, out) }
-func (*dropout) InPlace() []int                                { return []int{0} }
+func (*dropout) Work(in []tensor.Shape, out tensor.Shape) Work {
+	return flops(times(out.Elements()), in, out)
+}
+func (*dropout) InPlace() []int { return []int{0} }
 
 func (*dropout) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
 	return rowAccess{inputs: input0}, true

@@ -26,7 +26,7 @@ func (k *kernelSum) Work(in []tensor.Shape, out tensor.Shape) Work {
 	for i := range k.terms {
 		n += 2 * k.terms[i].elements(k.shape[3])
 	}
-	return flops(n, in, out)
+	return flops(int64(n), in, out)
 }
 
 func (t *kernelTerm) elements(outputs int) int {
@@ -157,7 +157,7 @@ func (g *kernelSumFactorGrad) Work(in []tensor.Shape, out tensor.Shape) Work {
 	for i := range g.terms {
 		n += 2 * g.terms[i].elements(g.sum[3])
 	}
-	return flops(n, in, out)
+	return flops(int64(n), in, out)
 }
 
 func (g *kernelSumFactorGrad) Emit(e *Emitter) {

@@ -25,7 +25,7 @@ func (l *linear) Shape(in []tensor.Shape) tensor.Shape {
 }
 
 func (*linear) Work(in []tensor.Shape, out tensor.Shape) Work {
-	return macs(out.Elements()*in[1][0], in, out)
+	return macs(times(out.Elements(), in[1][0]), in, out)
 }
 
 // parts returns into how many partial sums over the inputs a product is divided: one unless its result is too small to be divided itself.
@@ -127,7 +127,7 @@ type linearBackwardData struct{ x tensor.Shape }
 func (*linearBackwardData) Name() string                        { return "linear_backward_data" }
 func (l *linearBackwardData) Shape([]tensor.Shape) tensor.Shape { return l.x }
 func (l *linearBackwardData) Work(in []tensor.Shape, out tensor.Shape) Work {
-	return macs(in[0].Elements()*l.x.Last(), in, out)
+	return macs(times(in[0].Elements(), l.x.Last()), in, out)
 }
 
 func (l *linearBackwardData) Emit(e *Emitter) {
@@ -146,7 +146,7 @@ type linearBackwardWeights struct{ w tensor.Shape }
 func (*linearBackwardWeights) Name() string                        { return "linear_backward_weights" }
 func (l *linearBackwardWeights) Shape([]tensor.Shape) tensor.Shape { return l.w }
 func (l *linearBackwardWeights) Work(in []tensor.Shape, out tensor.Shape) Work {
-	return macs(in[0].Rows()*l.w.Elements(), in, out)
+	return macs(times(in[0].Rows(), l.w.Elements()), in, out)
 }
 
 // parts returns into how many partial sums over the rows the gradient is divided: one if it has

@@ -27,7 +27,7 @@ func (m *meanSquare) Shape(in []tensor.Shape) tensor.Shape {
 }
 
 func (*meanSquare) Work(in []tensor.Shape, out tensor.Shape) Work {
-	return flops(2*in[0].Elements(), in, out)
+	return flops(times(2, in[0].Elements()), in, out)
 }
 func (*meanSquare) Workspace(in []tensor.Shape, _ tensor.Shape, _ int) int {
 	return chunks(in[0].Elements())

@@ -1,6 +1,8 @@
 package autograd
 
 import (
+	"math"
+
 	"github.com/nasbench-go/nasbench/kernels"
 	"github.com/nasbench-go/nasbench/tensor"
 )
@@ -55,6 +57,9 @@ func (p *pool2D) Shape(in []tensor.Shape) tensor.Shape {
 		misuse(p.Name(), in, "padding %d x %d leaves windows without a pixel", o.Padding.H, o.Padding.W)
 	}
 	x := in[0]
+	if x[1] > maxExtent || x[2] > maxExtent {
+		misuse(p.Name(), in, "images of more than %d rows or columns", maxExtent)
+	}
 	ho := convSide(x[1], o.Window.H, o.Stride.H, o.Padding.H, 1)
 	wo := convSide(x[2], o.Window.W, o.Stride.W, o.Padding.W, 1)
 	if ho < 1 || wo < 1 || x[1] < 1 || x[2] < 1 {
@@ -77,11 +82,10 @@ func taps(n, out, window, stride, padding int) int {
 // average's division.
 func (p *pool2D) Work(in []tensor.Shape, out tensor.Shape) Work {
 	x := in[0]
-	n := out[0] * out[3] *
-		taps(x[1], out[1], p.Window.H, p.Stride.H, p.Padding.H) *
-		taps(x[2], out[2], p.Window.W, p.Stride.W, p.Padding.W)
-	if p.max {
-		n -= out.Elements()
+	rows, columns := taps(x[1], out[1], p.Window.H, p.Stride.H, p.Padding.H), taps(x[2], out[2], p.Window.W, p.Stride.W, p.Padding.W)
+	n := times(out[0], out[3], rows, columns)
+	if p.max && n != math.MaxInt64 {
+		n -= int64(out.Elements())
 	}
 	return flops(n, in, out)
 }
@@ -130,7 +134,7 @@ func (g *poolGrad) Name() string                      { return g.p.Name() + "_gr
 func (g *poolGrad) Shape([]tensor.Shape) tensor.Shape { return g.x }
 func (g *poolGrad) Work(in []tensor.Shape, out tensor.Shape) Work {
 	w := g.p.Work([]tensor.Shape{g.x}, in[0])
-	return flops(int(w.FLOPs)+in[0].Elements(), in, out)
+	return flops(plus(w.FLOPs, int64(in[0].Elements())), in, out)
 }
 
 func (g *poolGrad) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {

@@ -75,7 +75,7 @@ func (r *reduce) Shape(in []tensor.Shape) tensor.Shape {
 
 // Work counts an addition for every element; the first sum to zero stands for the mean's division.
 func (*reduce) Work(in []tensor.Shape, out tensor.Shape) Work {
-	return flops(in[0].Elements(), in, out)
+	return flops(times(in[0].Elements()), in, out)
 }
 
 // split returns the shape as outer x reduced x inner.

@@ -19,8 +19,10 @@ func (o *scale) Shape(in []tensor.Shape) tensor.Shape {
 	return in[0]
 }
 
-func (*scale) Work(in []tensor.Shape, out tensor.Shape) Work { return flops(out.Elements(), in, out) }
-func (*scale) InPlace() []int                                { return []int{0} }
+func (*scale) Work(in []tensor.Shape, out tensor.Shape) Work {
+	return flops(times(out.Elements()), in, out)
+}
+func (*scale) InPlace() []int { return []int{0} }
 
 func (*scale) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {
 	return rowAccess{inputs: input0}, true
@@ -52,7 +54,7 @@ type scaleConst struct{ factor float32 }
 func (*scaleConst) Name() string                         { return "scale_constant" }
 func (*scaleConst) Shape(in []tensor.Shape) tensor.Shape { return in[0] }
 func (*scaleConst) Work(in []tensor.Shape, out tensor.Shape) Work {
-	return flops(out.Elements(), in, out)
+	return flops(times(out.Elements()), in, out)
 }
 func (*scaleConst) InPlace() []int             { return []int{0} }
 func (o *scaleConst) Grad(_, dy *Node) []*Node { return []*Node{scaleBy(dy, o.factor)} }

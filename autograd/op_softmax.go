@@ -26,7 +26,7 @@ func (s *softmax) Shape(in []tensor.Shape) tensor.Shape {
 
 // Work counts, for each element, a comparison, a difference, an exponential, a sum and a quotient or difference.
 func (*softmax) Work(in []tensor.Shape, out tensor.Shape) Work {
-	return flops(5*out.Elements(), in, out)
+	return flops(times(5, out.Elements()), in, out)
 }
 func (*softmax) InPlace() []int { return []int{0} }
 
@@ -55,7 +55,7 @@ type softmaxGrad struct {
 func (g *softmaxGrad) Name() string                       { return (&softmax{g.log}).Name() + "_grad" }
 func (*softmaxGrad) Shape(in []tensor.Shape) tensor.Shape { return in[0] }
 func (*softmaxGrad) Work(in []tensor.Shape, out tensor.Shape) Work {
-	return flops(4*out.Elements(), in, out)
+	return flops(times(4, out.Elements()), in, out)
 }
 
 func (*softmaxGrad) RowWise([]tensor.Shape, tensor.Shape) (rowAccess, bool) {

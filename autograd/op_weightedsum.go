@@ -25,7 +25,7 @@ func (o *weightedSum) Shape(in []tensor.Shape) tensor.Shape {
 }
 
 func (*weightedSum) Work(in []tensor.Shape, out tensor.Shape) Work {
-	return flops((2*len(in)-3)*out.Elements(), in, out)
+	return flops(times(2*len(in)-3, out.Elements()), in, out)
 }
 
 func (*weightedSum) RowWise(in []tensor.Shape, _ tensor.Shape) (rowAccess, bool) {
@@ -77,7 +77,7 @@ type dots struct{ noGrad }
 func (*dots) Name() string                         { return "dots" }
 func (*dots) Shape(in []tensor.Shape) tensor.Shape { return tensor.Shape{len(in) - 1} }
 func (*dots) Work(in []tensor.Shape, out tensor.Shape) Work {
-	return flops(2*in[0].Elements()*out[0], in, out)
+	return flops(times(2, in[0].Elements(), out[0]), in, out)
 }
 func (*dots) RowWise(in []tensor.Shape, _ tensor.Shape) (rowAccess, bool) {
 	return rowAccess{inputs: upTo(0, len(in)), reduces: true}, true

@@ -427,10 +427,7 @@ func (p *Program) Work() Work {
 	var sum Work
 	for _, n := range p.schedule {
 		if n.op != nil && !p.frozen[n] {
-			w := p.NodeWork(n)
-			sum.FLOPs += w.FLOPs
-			sum.MACs += w.MACs
-			sum.Bytes += w.Bytes
+			sum.add(p.NodeWork(n))
 		}
 	}
 	return sum

@@ -219,7 +219,7 @@ func (c *chain) Cost(g Genome) (Cost, error) {
 	if err != nil {
 		return Cost{}, err
 	}
-	return h.facts(c.task).cost, nil
+	return h.facts(c.task).cost.checked()
 }
 
 func (c *chain) Key(g Genome) string {

@@ -2,6 +2,7 @@ package space
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 )
@@ -21,7 +22,7 @@ type Constraints struct {
 	AllowWeightless bool
 
 	// Upper bounds on the [Cost]; 0 means no bound.
-	MaxFLOPs, MaxParams, MaxActivationBytes int64
+	MaxFLOPs, MaxMACs, MaxParams, MaxActivationBytes int64
 
 	// MinParams is the fewest parameters allowed. A search with little time gains by it: networks that are too
 	// small to learn the task are most of what uniform sampling under tight upper bounds gives.
@@ -46,6 +47,7 @@ func (c Constraints) validate() error {
 		value int64
 	}{
 		{"MaxFLOPs", c.MaxFLOPs},
+		{"MaxMACs", c.MaxMACs},
 		{"MaxParams", c.MaxParams},
 		{"MaxActivationBytes", c.MaxActivationBytes},
 		{"MinParams", c.MinParams},
@@ -71,7 +73,9 @@ type Constraint int
 const (
 	ChannelsConstraint Constraint = iota
 	WeightsConstraint
+	CountConstraint // not one that is set: numbers of the cost must fit an int64
 	FLOPsConstraint
+	MACsConstraint
 	ParamsConstraint
 	ActivationConstraint
 	SizeConstraint
@@ -86,8 +90,12 @@ func (c Constraint) String() string {
 		return "channels"
 	case WeightsConstraint:
 		return "operations with weights"
+	case CountConstraint:
+		return "size"
 	case FLOPsConstraint:
 		return "FLOPs"
+	case MACsConstraint:
+		return "MACs"
 	case ParamsConstraint:
 		return "parameters"
 	case ActivationConstraint:
@@ -104,7 +112,7 @@ func (c Constraint) String() string {
 // reason, the first constraint that it does not meet.
 type Violation struct {
 	Constraint Constraint
-	Got, Bound int64 // channels, operations, FLOPs, parameters, bytes or nanoseconds
+	Got, Bound int64 // channels, operations, FLOPs, MACs, parameters, bytes or nanoseconds
 }
 
 // Error states the reason in words.
@@ -115,8 +123,12 @@ func (v *Violation) Error() string {
 		return "a map of " + got + " channels is wider than the " + bound + " allowed"
 	case WeightsConstraint:
 		return "no operation has weights"
+	case CountConstraint:
+		return "its FLOPs, parameters or bytes of activations are more than " + bound + ", too many to count"
 	case FLOPsConstraint:
 		return got + " FLOPs for an image are more than the " + bound + " allowed"
+	case MACsConstraint:
+		return got + " MACs for an image are more than the " + bound + " allowed"
 	case ParamsConstraint:
 		return got + " parameters are more than the " + bound + " allowed"
 	case ActivationConstraint:
@@ -152,7 +164,7 @@ type facts struct {
 
 // pricing reports whether the constraints look at facts at all, so that nobody need find them out otherwise.
 func (c *Constraints) pricing() bool {
-	return c.MaxChannels >= 0 || !c.AllowWeightless || c.MaxFLOPs > 0 || c.MaxParams > 0 || c.MaxActivationBytes > 0 || c.MinParams > 0
+	return c.MaxChannels >= 0 || !c.AllowWeightless || c.MaxFLOPs > 0 || c.MaxMACs > 0 || c.MaxParams > 0 || c.MaxActivationBytes > 0 || c.MinParams > 0
 }
 
 // check returns false and the violation if f is not allowed. It does not allocate: a search
@@ -167,8 +179,12 @@ func (c *Constraints) check(f *facts) (Violation, bool) {
 		return Violation{ChannelsConstraint, int64(f.channels), bound}, false
 	case f.weighted == 0 && !c.AllowWeightless:
 		return Violation{WeightsConstraint, 0, 1}, false
+	case f.cost.countless():
+		return Violation{CountConstraint, math.MaxInt64, math.MaxInt64}, false
 	case c.MaxFLOPs > 0 && f.cost.FLOPs > c.MaxFLOPs:
 		return Violation{FLOPsConstraint, f.cost.FLOPs, c.MaxFLOPs}, false
+	case c.MaxMACs > 0 && f.cost.MACs > c.MaxMACs:
+		return Violation{MACsConstraint, f.cost.MACs, c.MaxMACs}, false
 	case c.MaxParams > 0 && f.cost.Params > c.MaxParams:
 		return Violation{ParamsConstraint, f.cost.Params, c.MaxParams}, false
 	case c.MaxActivationBytes > 0 && f.cost.ActivationBytes > c.MaxActivationBytes:

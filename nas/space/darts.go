@@ -184,7 +184,7 @@ func (d *darts) Cost(g Genome) (Cost, error) {
 	if err != nil {
 		return Cost{}, err
 	}
-	return d.network(&h, false).facts().cost, nil
+	return d.network(&h, false).facts().cost.checked()
 }
 
 func (d *darts) Build(g Genome, s layers.Scope) (layers.Module, error) {

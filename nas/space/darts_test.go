@@ -17,6 +17,10 @@ const (
 		"reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1), ('skip_connect', 2), ('max_pool_3x3', 1), ('max_pool_3x3', 0), ('skip_connect', 2), ('skip_connect', 2), ('max_pool_3x3', 1)], reduce_concat=[2, 3, 4, 5])"
 )
 
+// pcDarts is the genotype that Xu et al. published for CIFAR-10.
+const pcDarts = "Genotype(normal=[('sep_conv_3x3', 1), ('skip_connect', 0), ('sep_conv_3x3', 0), ('dil_conv_3x3', 1), ('sep_conv_5x5', 0), ('sep_conv_3x3', 1), ('avg_pool_3x3', 0), ('dil_conv_3x3', 1)], normal_concat=[2, 3, 4, 5], " +
+	"reduce=[('sep_conv_5x5', 1), ('max_pool_3x3', 0), ('sep_conv_5x5', 1), ('sep_conv_5x5', 2), ('sep_conv_3x3', 0), ('sep_conv_3x3', 3), ('sep_conv_3x3', 1), ('sep_conv_3x3', 2)], reduce_concat=[2, 3, 4, 5])"
+
 func newDartsSpace(t testing.TB, task Task, size Size) *darts {
 	t.Helper()
 	s, err := NewSized("darts", task, Constraints{MaxChannels: -1, AllowWeightless: true}, size)
@@ -36,13 +40,16 @@ func parseGenotype(t testing.TB, text string) DartsGenome {
 }
 
 // TestPublishedGenotypesHaveThePublishedSize builds them with 36 channels and 20 cells for CIFAR-10, without the auxiliary
-// head. The paper gives 3.3 million parameters; the exact numbers are those of a count by hand, layer by layer.
+// head. The paper gives 3.3 million parameters; the exact numbers are those of a count by hand, layer by layer. The multiply-accumulates of DARTS_V2 are what later
+// papers state as 528M FLOPs. For PC-DARTS (Xu et al., ICLR 2020; 3.63 million parameters) they state 558M: that has 4 more for each of the 387,072 outputs of the average pools
+// in the normal cells, which hold no multiply-accumulates.
 func TestPublishedGenotypesHaveThePublishedSize(t *testing.T) {
 	s := newDartsSpace(t, Task{32, 32, 3, 10}, Size{Channels: 36, Cells: 20})
 	for _, c := range []struct {
 		name, text string
 		params     int64
-	}{{"DARTS_V1", dartsV1, 3_169_414}, {"DARTS_V2", dartsV2, 3_349_342}} {
+		macs       int64 // millions
+	}{{"DARTS_V1", dartsV1, 3_169_414, 501}, {"DARTS_V2", dartsV2, 3_349_342, 528}, {"PC-DARTS", pcDarts, 3_634_678, 557}} {
 		g := parseGenotype(t, c.text)
 		if g.String() != c.text {
 			t.Errorf("%s prints as\n%s, want\n%s", c.name, g, c.text)
@@ -54,6 +61,9 @@ func TestPublishedGenotypesHaveThePublishedSize(t *testing.T) {
 		store := layers.NewStore(1)
 		if _, err := s.Build(g, store.Root()); err != nil {
 			t.Fatal(err)
+		}
+		if got := (cost.MACs + 500_000) / 1_000_000; got != c.macs {
+			t.Errorf("%s: %d million MACs, want %d (%d)", c.name, got, c.macs, cost.MACs)
 		}
 		if cost.Params != c.params || store.Elements() != int(c.params) {
 			t.Errorf("%s: %d parameters, built %d, want %d", c.name, cost.Params, store.Elements(), c.params)

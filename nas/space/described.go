@@ -135,7 +135,7 @@ func (c Constraints) and(d Constraints) Constraints {
 		}
 		return a
 	}
-	c.MaxFLOPs, c.MaxParams = least(c.MaxFLOPs, d.MaxFLOPs), least(c.MaxParams, d.MaxParams)
+	c.MaxFLOPs, c.MaxMACs, c.MaxParams = least(c.MaxFLOPs, d.MaxFLOPs), least(c.MaxMACs, d.MaxMACs), least(c.MaxParams, d.MaxParams)
 	c.MaxActivationBytes = least(c.MaxActivationBytes, d.MaxActivationBytes)
 	c.MinParams = max(c.MinParams, d.MinParams)
 	if d.MaxChannels > 0 && (c.MaxChannels <= 0 || d.MaxChannels < c.MaxChannels) {
@@ -189,7 +189,10 @@ func (s *described) Check(g Genome) error {
 
 func (s *described) Cost(g Genome) (Cost, error) {
 	f, err := s.facts(g)
-	return f.cost, err
+	if err != nil {
+		return Cost{}, err
+	}
+	return f.cost.checked()
 }
 
 func (s *described) Build(g Genome, scope layers.Scope) (layers.Module, error) {

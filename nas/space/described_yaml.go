@@ -313,7 +313,7 @@ func (p *descriptionReader) constraints(n *yaml.Node) error {
 	}
 	c := &p.d.constraints
 	bounds := map[string]*int64{
-		"max-flops": &c.MaxFLOPs, "max-params": &c.MaxParams, "min-params": &c.MinParams, "max-activation": &c.MaxActivationBytes,
+		"max-flops": &c.MaxFLOPs, "max-macs": &c.MaxMACs, "max-params": &c.MaxParams, "min-params": &c.MinParams, "max-activation": &c.MaxActivationBytes,
 	}
 	for _, f := range fields {
 		switch name := f.key.Value; name {
@@ -326,7 +326,7 @@ func (p *descriptionReader) constraints(n *yaml.Node) error {
 		default:
 			bound, ok := bounds[name]
 			if !ok {
-				return p.fail(f.key, "%s is not one of max-flops, max-params, min-params, max-activation, max-channels or allow-weightless", quote(name))
+				return p.fail(f.key, "%s is not one of max-flops, max-macs, max-params, min-params, max-activation, max-channels or allow-weightless", quote(name))
 			}
 			*bound, err = p.count(f.value, name)
 		}

@@ -165,7 +165,7 @@ func (s *macro) Cost(g Genome) (Cost, error) {
 	if err != nil {
 		return Cost{}, err
 	}
-	return s.facts(newNetwork(s.task, false), &h).cost, nil
+	return s.facts(newNetwork(s.task, false), &h).cost.checked()
 }
 
 // facts prices a genome. The convolutions around the layers have weights, so no network is without.

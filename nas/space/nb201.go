@@ -232,7 +232,7 @@ func (s *nb201) Cost(g Genome) (Cost, error) {
 	if err != nil {
 		return Cost{}, err
 	}
-	return s.facts(newNetwork(s.task, false), &h).cost, nil
+	return s.facts(newNetwork(s.task, false), &h).cost.checked()
 }
 
 // facts prices a genome. The blocks between stages have weights, so no network is without.

@@ -40,7 +40,8 @@ type Space interface {
 	// for the space's task; or networks of the same class, where a space goes by published classes of networks that it takes for equal
 	// and its documentation says so, as nb201 does. Keys of different spaces or tasks are not comparable.
 	Key(g Genome) string
-	// Cost returns the exact cost of the network, whether the constraints allow it or not.
+	// Cost returns the exact cost of the network, whether the constraints allow it or not. The error is a *[Violation] of the
+	// CountConstraint if a number of it does not fit an int64; Check refuses such a network too.
 	Cost(g Genome) (Cost, error)
 	// Build registers the network's parameters in the scope and returns the module that maps
 	// images, N x H x W x C, to logits, N x classes. The constraints are not asked.
@@ -53,7 +54,7 @@ type Task struct {
 	Classes                 int
 }
 
-// Limits of a task, so that costs never overflow.
+// Limits of a task, far beyond any use.
 const (
 	maxSide     = 8192
 	maxChannels = 1024
@@ -150,7 +151,7 @@ type Size struct {
 	Reductions int // how often the sides of the maps are halved and the channels doubled, for a space that leaves it open
 }
 
-// Limits of a size, far beyond any use, so that costs never overflow.
+// Limits of a size, far beyond any use.
 const (
 	maxSizeChannels   = 1024
 	maxSizeCells      = 64

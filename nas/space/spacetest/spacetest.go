@@ -316,6 +316,7 @@ func constraints(t *testing.T, o Options) {
 		kind  space.Constraint
 	}{
 		{"FLOPs", func(c space.Cost) int64 { return c.FLOPs }, func(n int64) space.Constraints { return space.Constraints{MaxFLOPs: n} }, space.FLOPsConstraint},
+		{"MACs", func(c space.Cost) int64 { return c.MACs }, func(n int64) space.Constraints { return space.Constraints{MaxMACs: n} }, space.MACsConstraint},
 		{"parameters", func(c space.Cost) int64 { return c.Params }, func(n int64) space.Constraints { return space.Constraints{MaxParams: n} }, space.ParamsConstraint},
 		{"activation memory", func(c space.Cost) int64 { return c.ActivationBytes }, func(n int64) space.Constraints { return space.Constraints{MaxActivationBytes: n} }, space.ActivationConstraint},
 	} {
