@@ -9,6 +9,7 @@ import (
 
 	"github.com/nasbench-go/nasbench/autograd"
 	"github.com/nasbench-go/nasbench/kernels"
+	"github.com/nasbench-go/nasbench/tensor"
 )
 
 // Direction is what of an operation is measured.
@@ -195,7 +196,8 @@ func normCases(shape string, d Direction) ([]KernelCase, error) {
 	build := func(relu bool) func(g *autograd.Graph) (outputs, reads []*autograd.Node, err error) {
 		return func(g *autograd.Graph) (outputs, reads []*autograd.Node, err error) {
 			x, gamma, beta := g.Input("x", n[0], n[2], n[2], c), g.Input("gamma", c), g.Input("beta", c)
-			y := autograd.BatchNorm(x, gamma, beta, g.Input("mean", c), g.Input("variance", c), autograd.BatchNormOptions{Training: true})
+			mean, variance := g.Variable("mean", tensor.New(c)), g.Variable("variance", tensor.New(c))
+			y := autograd.BatchNorm(x, gamma, beta, mean, variance, autograd.BatchNormOptions{Training: true})
 			if relu {
 				y = autograd.ReLU(y)
 			}

@@ -42,6 +42,7 @@ func boardColumns(s study.Settings, trials []study.Trial) []boardColumn {
 	columns = append(columns,
 		boardColumn{"params", func(t study.Trial) string { return formatCount(t.Metrics.Params) }, 3},
 		boardColumn{"flops", func(t study.Trial) string { return formatCount(t.Metrics.FLOPs) }, 4},
+		boardColumn{"macs", func(t study.Trial) string { return formatCount(t.Metrics.MACs) }, 6},
 	)
 	if slices.ContainsFunc(trials, func(t study.Trial) bool { _, ok := latencyOf(t); return ok }) {
 		columns = append(columns, boardColumn{"latency", func(t study.Trial) string {

@@ -20,6 +20,7 @@ type profileReport struct {
 	Time       float64      `json:"time"`
 	ImagesRate float64      `json:"images_per_second"`
 	FLOPs      int64        `json:"flops"`
+	MACs       int64        `json:"macs"`
 	Bytes      int64        `json:"bytes"`
 	Roofline   float64      `json:"roofline"` // share of it
 	Arena      int64        `json:"arena_bytes"`
@@ -38,6 +39,7 @@ type profileRow struct {
 	Time      float64 `json:"time"`
 	Share     float64 `json:"share"`
 	FLOPs     int64   `json:"flops"`
+	MACs      int64   `json:"macs"`
 	Bytes     int64   `json:"bytes"`
 	FLOPRate  float64 `json:"flops_per_second"`
 	ByteRate  float64 `json:"bytes_per_second"`
@@ -51,7 +53,7 @@ func newProfileReport(s *bench.Subject, p *bench.Profile, roof bench.Roofline, o
 	r := profileReport{
 		Model: s.Model.Name, Mode: o.mode, Input: s.Model.Input.String(), Runs: p.Runs,
 		PeakFLOPS: roof.FLOPS, CopyBytes: roof.Bandwidth,
-		Time: p.Run.Seconds(), ImagesRate: float64(s.Batch()) / p.Run.Seconds(), FLOPs: work.FLOPs, Bytes: work.Bytes,
+		Time: p.Run.Seconds(), ImagesRate: float64(s.Batch()) / p.Run.Seconds(), FLOPs: work.FLOPs, MACs: work.MACs, Bytes: work.Bytes,
 		Arena: p.Arena, PeakLive: p.PeakLive(),
 	}
 	var sum, least time.Duration
@@ -77,7 +79,7 @@ func newProfileReport(s *bench.Subject, p *bench.Profile, roof bench.Roofline, o
 	for _, row := range rows {
 		out := profileRow{
 			Layer: row.Layer, Op: row.Op, Shape: row.Shape, Calls: row.Calls, Time: row.Time.Seconds(), Share: float64(row.Time) / float64(sum),
-			FLOPs: row.Work.FLOPs, Bytes: row.Work.Bytes, FLOPRate: row.Rate(row.Work.FLOPs), ByteRate: row.Rate(row.Work.Bytes),
+			FLOPs: row.Work.FLOPs, MACs: row.Work.MACs, Bytes: row.Work.Bytes, FLOPRate: row.Rate(row.Work.FLOPs), ByteRate: row.Rate(row.Work.Bytes),
 			Intensity: row.Intensity(), Roofline: roof.Share(row.Work, row.Time), Live: row.Live,
 		}
 		if row.Shape != "" {

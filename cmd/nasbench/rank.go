@@ -49,7 +49,7 @@ type rankOptions struct {
 func rankSettings() []string {
 	return append([]string{
 		"space", "channels", "cells", "reductions", "dataset", "train-samples", "validation", "epochs", "seed",
-		"max-flops", "max-params", "min-params", "max-activation", "max-channels",
+		"max-flops", "max-macs", "max-params", "min-params", "max-activation", "max-channels",
 	}, slices.Concat(dataFlagNames(), recipeFlagNames(), supernetFlagNames())...)
 }
 
@@ -241,6 +241,7 @@ type rankedArchitecture struct {
 	Genome    string    `json:"genome"`
 	Params    int64     `json:"params"`
 	FLOPs     int64     `json:"flops"`
+	MACs      int64     `json:"macs"`
 	Inherited float64   `json:"inherited_accuracy"`
 	Alone     []float64 `json:"alone_accuracy"`   // of each seed
 	Reason    string    `json:"reason,omitempty"` // why it is left out of the correlations
@@ -332,7 +333,7 @@ func (r *ranking) inherit(ctx context.Context, list []rankedArchitecture) error 
 		if err != nil {
 			return err
 		}
-		list[i] = rankedArchitecture{Type: "architecture", Index: i, Genome: p.Genome, Params: cost.Params, FLOPs: cost.FLOPs, Inherited: p.Accuracy, Reason: p.Reason}
+		list[i] = rankedArchitecture{Type: "architecture", Index: i, Genome: p.Genome, Params: cost.Params, FLOPs: cost.FLOPs, MACs: cost.MACs, Inherited: p.Accuracy, Reason: p.Reason}
 	}
 	return nil
 }
@@ -444,13 +445,13 @@ func (r *ranking) print(list []rankedArchitecture, s *rankSummary) error {
 		}
 		return 0
 	})
-	t := newTable(tableColumn{head: "INHERITED"}, tableColumn{head: "ALONE"}, tableColumn{head: "PARAMETERS", spare: 1}, tableColumn{head: "FLOPS", spare: 2}, architectureColumn())
+	t := newTable(tableColumn{head: "INHERITED"}, tableColumn{head: "ALONE"}, tableColumn{head: "PARAMETERS", spare: 1}, tableColumn{head: "FLOPS", spare: 2}, tableColumn{head: "MACS", spare: 3}, architectureColumn())
 	for _, a := range order {
 		if a.Reason != "" {
-			t.row("-", "-", formatCount(a.Params), formatCount(a.FLOPs), fmt.Sprintf("%s (left out: %s)", a.Genome, a.Reason))
+			t.row("-", "-", formatCount(a.Params), formatCount(a.FLOPs), formatCount(a.MACs), fmt.Sprintf("%s (left out: %s)", a.Genome, a.Reason))
 			continue
 		}
-		t.row(fmt.Sprintf("%.4f", a.Inherited), fmt.Sprintf("%.4f", a.mean(-1)), formatCount(a.Params), formatCount(a.FLOPs), a.Genome)
+		t.row(fmt.Sprintf("%.4f", a.Inherited), fmt.Sprintf("%.4f", a.mean(-1)), formatCount(a.Params), formatCount(a.FLOPs), formatCount(a.MACs), a.Genome)
 	}
 	if err := t.write(r.app.stdout, r.app.columns(r.app.stdout)); err != nil {
 		return err

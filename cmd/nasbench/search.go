@@ -72,7 +72,7 @@ const levelSetting = "level"
 func searchSettings() []string {
 	return append([]string{
 		"space", "channels", "cells", "reductions", "strategy", "dataset", "train-samples", "validation", "epochs", "seed",
-		"max-flops", "max-params", "min-params", "max-activation", "max-channels", "max-latency", "latency-batch",
+		"max-flops", "max-macs", "max-params", "min-params", "max-activation", "max-channels", "max-latency", "latency-batch",
 	}, slices.Concat(dataFlagNames(), recipeFlagNames(), dartsFlagNames(), oneshotFlagNames(), evolutionFlagNames(), helpFlagNames())...)
 }
 

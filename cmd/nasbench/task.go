@@ -185,14 +185,15 @@ func checkRecipe(r evaluator.Recipe, task space.Task) error {
 
 // boundFlags are the constraints on architectures.
 type boundFlags struct {
-	flops, params, minParams, activation int64
-	channels                             int
+	flops, macs, params, minParams, activation int64
+	channels                                   int
 }
 
 func (b *boundFlags) add(flags *pflag.FlagSet) {
 	b.flops, b.activation, b.minParams = defaultMaxFLOPs, defaultMaxActivation, defaultMinParams
 	b.channels = space.DefaultMaxChannels
 	flags.Var(sizeValue{&b.flops}, "max-flops", "most FLOPs of an architecture, for one image forward; four times the default with faster than generic kernels, more for images larger than 32x32 by their area, none in other spaces than chain")
+	flags.Var(sizeValue{&b.macs}, "max-macs", "most multiply-accumulates of an architecture, for one image forward; papers often call them FLOPs, of which each is two here; takes the place of the default of --max-flops")
 	flags.Var(sizeValue{&b.params}, "max-params", "most parameters of an architecture")
 	flags.Var(sizeValue{&b.minParams}, "min-params", "fewest parameters of an architecture; likewise, but none if another bound is given")
 	flags.Var(sizeValue{&b.activation}, "max-activation", "most bytes of activations of an architecture, for one image forward; likewise")
@@ -217,6 +218,9 @@ func (b *boundFlags) suit(flags *pflag.FlagSet, spaceName string, level kernels.
 	}
 	if !flags.Changed("max-flops") {
 		b.flops *= factor
+		if flags.Changed("max-macs") && b.macs > 0 {
+			b.flops = 0
+		}
 	}
 	if !flags.Changed("max-activation") {
 		b.activation *= factor
@@ -225,7 +229,7 @@ func (b *boundFlags) suit(flags *pflag.FlagSet, spaceName string, level kernels.
 		return
 	}
 	b.minParams *= factor
-	for _, name := range []string{"max-flops", "max-params", "max-activation", "max-channels", "max-latency"} {
+	for _, name := range []string{"max-flops", "max-macs", "max-params", "max-activation", "max-channels", "max-latency"} {
 		if flags.Changed(name) {
 			b.minParams = 0
 		}
@@ -257,14 +261,14 @@ func scaled(n, by, of int64) int64 {
 }
 
 func (b *boundFlags) constraints() space.Constraints {
-	return space.Constraints{MaxChannels: b.channels, MaxFLOPs: b.flops, MaxParams: b.params, MinParams: b.minParams, MaxActivationBytes: b.activation}
+	return space.Constraints{MaxChannels: b.channels, MaxFLOPs: b.flops, MaxMACs: b.macs, MaxParams: b.params, MinParams: b.minParams, MaxActivationBytes: b.activation}
 }
 
 // trainingError makes a genome that cannot be trained, or a space without architectures, read well.
 func trainingError(err error) error {
 	var sample *space.SampleError
 	if errors.As(err, &sample) {
-		return fmt.Errorf("%w; allow more with --max-flops, --max-params, --min-params, --max-activation, --max-channels or --max-latency", err)
+		return fmt.Errorf("%w; allow more with --max-flops, --max-macs, --max-params, --min-params, --max-activation, --max-channels or --max-latency", err)
 	}
 	return err
 }

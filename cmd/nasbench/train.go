@@ -277,8 +277,8 @@ func (t *training) run(ctx context.Context, s space.Space) error {
 		return err
 	}
 	defer work.Close()
-	d.line("train: %s: %s parameters, %s FLOPs, %s, %s, %s",
-		t.arch, formatCount(t.cost.Params), formatCount(t.cost.FLOPs), plural(t.data.Train.Len(), "image"), plural(t.epochs, "epoch"), plural(t.usedThreads(), "thread"))
+	d.line("train: %s: %s parameters, %s FLOPs (%s MACs), %s, %s, %s",
+		t.arch, formatCount(t.cost.Params), formatCount(t.cost.FLOPs), formatCount(t.cost.MACs), plural(t.data.Train.Len(), "image"), plural(t.epochs, "epoch"), plural(t.usedThreads(), "thread"))
 	t.sayNotes(d)
 	resume := t.resumeCommand()
 	t.app.ending.train(func() string {

@@ -83,6 +83,7 @@ type trainResult struct {
 	Architecture json.RawMessage `json:"architecture"`
 	Params       int64           `json:"params"`
 	FLOPs        int64           `json:"flops"`
+	MACs         int64           `json:"macs"`
 	Epochs       int             `json:"epochs"`
 	TrainImages  int             `json:"train_images"`
 	ValAccuracy  *float64        `json:"val_accuracy"` // null without validation images
@@ -118,7 +119,7 @@ func (r *trainReport) end(model *evaluator.Model) error {
 		return err
 	}
 	out := trainResult{
-		Type: "result", Genome: r.arch, Architecture: architecture, Params: r.cost.Params, FLOPs: r.cost.FLOPs,
+		Type: "result", Genome: r.arch, Architecture: architecture, Params: r.cost.Params, FLOPs: r.cost.FLOPs, MACs: r.cost.MACs,
 		Epochs: r.epochs, TrainImages: r.data.Train.Len(), TestImages: test.Images,
 	}
 	if r.data.Validation != nil {

@@ -65,7 +65,7 @@ func (n *Supernet) Search(ctx context.Context) (*Result, error) {
 		}
 		result := strategy.Result{Trial: r.Evaluated, Genome: g, Score: p.Accuracy, Failed: p.Reason != "", Reason: p.Reason}
 		if cost, err := n.o.Space.Cost(g); err == nil {
-			result.Metrics = map[string]float64{"params": float64(cost.Params), "flops": float64(cost.FLOPs)}
+			result.Metrics = map[string]float64{"params": float64(cost.Params), "flops": float64(cost.FLOPs), "macs": float64(cost.MACs), "activation_bytes": float64(cost.ActivationBytes)}
 		}
 		proposer.Tell(result)
 		r.Evaluated++
