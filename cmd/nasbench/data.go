@@ -250,12 +250,12 @@ func printDataSet(out io.Writer, s dataSet, width int) error {
 	}
 	fmt.Fprintf(w, "train\t%s\n", formatWhole(s.Train))
 	fmt.Fprintf(w, "test\t%s\n", formatWhole(s.Test))
-	fmt.Fprintf(w, "location\t%s\n", s.Location)
+	fmt.Fprintf(w, "location\t%s\n", escaped(s.Location))
 	fmt.Fprintf(w, "digest\t%s\n", s.Digest)
 	fmt.Fprintf(w, "licence\t%s\n", orUnknown(s.Licence))
 	fmt.Fprintf(w, "source\t%s\n", orUnknown(s.Source))
 	for _, note := range s.Notes {
-		fmt.Fprintf(w, "note\t%s\n", note)
+		fmt.Fprintf(w, "note\t%s\n", escaped(note))
 	}
 	if err := w.Flush(); err != nil {
 		return err

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -39,7 +38,7 @@ func (a *app) newDisplay(quiet bool) *display {
 		return d
 	}
 	d.live, d.colour = true, a.getenv("NO_COLOR") == ""
-	if f, ok := a.stderr.(*os.File); ok {
+	if f := fileOf(a.stderr); f != nil {
 		d.width = func() int {
 			// COLUMNS may make the line shorter, but never longer than what can be redrawn.
 			columns, _, err := term.GetSize(int(f.Fd()))
@@ -54,6 +53,7 @@ func (a *app) newDisplay(quiet bool) *display {
 
 // short prints a line like line does, but on a terminal no longer than its width.
 func (d *display) short(text string) {
+	text = escaped(text)
 	if room := d.room(); room > 0 {
 		text = cutEnd(text, room)
 	}
@@ -66,7 +66,11 @@ func (d *display) line(format string, args ...any) {
 		return
 	}
 	d.clear()
-	fmt.Fprintf(d.w, format+"\n", args...)
+	text := fmt.Sprintf(format, args...)
+	if strings.ContainsAny(text, "\n\r\t") {
+		text = escaped(text) // a name in it pretends to be a line
+	}
+	fmt.Fprintln(d.w, text)
 	d.drawn = time.Time{}
 }
 
@@ -138,6 +142,7 @@ func fitParts(parts []string, room int) string {
 		if part == "" {
 			continue
 		}
+		part = escaped(part)
 		if text != "" {
 			part = ", " + part
 		}
@@ -170,7 +175,7 @@ func (d *display) paint(text string) string {
 	if !d.colour {
 		return text
 	}
-	return "\x1b[32m" + text + "\x1b[0m"
+	return colourGreen + text + colourOff
 }
 
 // meter measures a rate over the last seconds.

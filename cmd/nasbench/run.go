@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -52,8 +51,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 
 // run executes the command line args and returns the exit code.
 func (a *app) run(ctx context.Context, args []string) int {
-	out, stderr := &checkedWriter{w: a.stdout}, a.stderr
-	a.stdout = out
+	shown, stderr := newVisibleWriter(a.stdout, false), newVisibleWriter(a.stderr, a.terminal(a.stderr))
+	out := &checkedWriter{w: shown}
+	a.stdout, a.stderr = out, stderr
+	defer stderr.flush()
 	root := a.newRoot()
 	root.SetArgs(args)
 	root.SetIn(a.stdin)
@@ -63,6 +64,9 @@ func (a *app) run(ctx context.Context, args []string) int {
 	ran, err := unknownCommand(root, args)
 	if err == nil {
 		ran, err = root.ExecuteContextC(ctx)
+	}
+	if flushErr := shown.flush(); out.err == nil {
+		out.err = flushErr
 	}
 	if err == nil && out.err != nil {
 		err = fmt.Errorf("standard output: %w", out.err)
@@ -187,13 +191,13 @@ func noArgs(cmd *cobra.Command, args []string) error {
 
 // oneLine returns the message of err without line breaks.
 func oneLine(err error) string {
-	return strings.Join(strings.Fields(err.Error()), " ")
+	return escaped(strings.Join(strings.Fields(err.Error()), " "))
 }
 
 // terminal reports whether w is a terminal on which a line may be redrawn.
 func (a *app) terminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && a.getenv("TERM") != "dumb"
+	f := fileOf(w)
+	return f != nil && term.IsTerminal(int(f.Fd())) && a.getenv("TERM") != "dumb"
 }
 
 // checkedWriter remembers the first error of the writer under it, so that output

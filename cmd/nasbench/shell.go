@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"runtime"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 )
@@ -30,10 +32,33 @@ func quoteArg(s string) string {
 	switch {
 	case plain:
 		return s
+	case escaped(s) != s && runtime.GOOS != "windows":
+		return quoteBytes(s)
 	case runtime.GOOS == "windows":
 		return `"` + strings.ReplaceAll(s, `"`, `\"`) + `"`
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// quoteBytes quotes an argument that holds what is not to be seen, as POSIX (Shell and Utilities 2.2.4, issue 8) and most shells before it have it.
+func quoteBytes(s string) string {
+	var b strings.Builder
+	b.WriteString("$'")
+	for s != "" {
+		_, size := utf8.DecodeRuneInString(s)
+		switch c := s[:size]; {
+		case c == `'`, c == `\`:
+			b.WriteString(`\` + c)
+		case escaped(c) == c:
+			b.WriteString(c)
+		default:
+			for _, octet := range []byte(c) {
+				fmt.Fprintf(&b, `\%03o`, octet)
+			}
+		}
+		s = s[size:]
+	}
+	return b.String() + "'"
 }
 
 // command returns a command line of the program.

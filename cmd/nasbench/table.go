@@ -32,7 +32,11 @@ func newTable(columns ...tableColumn) *table { return &table{columns: columns} }
 
 // row adds a row. Cells that are missing at its end are empty.
 func (t *table) row(cells ...string) {
-	t.rows = append(t.rows, append(cells, make([]string, max(len(t.columns)-len(cells), 0))...))
+	row := make([]string, max(len(t.columns), len(cells)))
+	for i, cell := range cells {
+		row[i] = escaped(cell)
+	}
+	t.rows = append(t.rows, row)
 }
 
 // write prints the table, whole if width is 0, else in that many columns: long columns are cut, then columns are left out, which a last line says.

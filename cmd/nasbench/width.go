@@ -2,7 +2,6 @@ package main
 
 import (
 	"io"
-	"os"
 	"strconv"
 	"strings"
 
@@ -61,11 +60,8 @@ func fill(text string, width int) string { return strings.Repeat(" ", max(width-
 // columns returns the width to fit what is written to w into: that of its terminal, or what COLUMNS says about that (POSIX, Base Definitions 8.3).
 // It is 0 for files and pipes, which get everything whole.
 func (a *app) columns(w io.Writer) int {
-	if c, ok := w.(*checkedWriter); ok {
-		w = c.w
-	}
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	f := fileOf(w)
+	if f == nil || !term.IsTerminal(int(f.Fd())) {
 		return 0
 	}
 	if n, err := strconv.Atoi(a.getenv("COLUMNS")); err == nil && n > 0 {
