@@ -63,20 +63,45 @@ func addWork(a, b autograd.Work) autograd.Work {
 	return autograd.Work{FLOPs: a.FLOPs + b.FLOPs, MACs: a.MACs + b.MACs, Bytes: a.Bytes + b.Bytes}
 }
 
-// ProfileProgram times the steps of a program that is ready to run. It goes on for the given time, but makes at least
-// three runs and at most ten thousand, after one that does not count; stop may end it sooner.
-func ProfileProgram(p *autograd.Program, length time.Duration, stop func() bool) *Profile {
+// ProfileOptions say how a program is profiled.
+type ProfileOptions struct {
+	Length time.Duration // of the measurement without the breaks
+	// Break, unless it is nil, is called before the first run, twice between runs, and after the last, for measurements of the machine.
+	Break func()
+	// Stop, unless it is nil, is asked after every run and may end the measurement.
+	Stop func() bool
+}
+
+// breaks is how often a profile is interrupted for a break.
+const breaks = 2
+
+// ProfileProgram times the steps of a program that is ready to run. It makes at least three runs and at most ten thousand, each third of them
+// after one that does not count.
+func ProfileProgram(p *autograd.Program, o ProfileOptions) *Profile {
 	const least, most = 3, 10000
 	steps := p.Steps()
 	var runs [][]time.Duration
-	p.Run(0)
-	for start := time.Now(); len(runs) < most && (len(runs) < least || time.Since(start) < length); {
-		times := make([]time.Duration, len(steps))
-		p.RunTimed(0, times)
-		runs = append(runs, times)
-		if stop() {
+	stopped, spent := false, time.Duration(0)
+	for part := range breaks + 1 {
+		if stopped {
 			break
 		}
+		if o.Break != nil {
+			o.Break()
+		}
+		p.Run(0)
+		enough := func() bool {
+			return len(runs) >= (part+1)*least/(breaks+1) && spent*(breaks+1) >= o.Length*time.Duration(part+1) || len(runs) >= (part+1)*most/(breaks+1)
+		}
+		for start, before := time.Now(), spent; !stopped && !enough(); spent = before + time.Since(start) {
+			times := make([]time.Duration, len(steps))
+			p.RunTimed(0, times)
+			runs = append(runs, times)
+			stopped = o.Stop != nil && o.Stop()
+		}
+	}
+	if o.Break != nil {
+		o.Break()
 	}
 	out := &Profile{Runs: len(runs), Arena: p.ArenaBytes()}
 	whole := make([]time.Duration, len(runs))
@@ -86,25 +111,25 @@ func ProfileProgram(p *autograd.Program, length time.Duration, stop func() bool)
 		}
 	}
 	out.Run = median(whole)
-	spent := map[*autograd.Node]time.Duration{}
+	of := map[*autograd.Node]time.Duration{}
 	for i, n := range steps {
-		var of []time.Duration
+		var each []time.Duration
 		for _, times := range runs {
-			of = append(of, times[i])
+			each = append(each, times[i])
 		}
-		spent[n] += median(of)
+		of[n] += median(each)
 	}
 	live := p.LiveBytes()
 	for i, n := range p.Nodes() {
 		if n.Op() == nil {
 			continue
 		}
-		if _, runs := spent[n]; !runs {
+		if _, runs := of[n]; !runs {
 			continue // a view
 		}
 		out.Rows = append(out.Rows, ProfileRow{
 			Layer: n.Path(), Op: n.Name(), Shape: n.Shape().String(), Backward: n.Backward(),
-			Calls: 1, Time: spent[n], Work: p.NodeWork(n), Live: live[i],
+			Calls: 1, Time: of[n], Work: p.NodeWork(n), Live: live[i],
 		})
 	}
 	return out

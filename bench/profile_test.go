@@ -25,6 +25,24 @@ func TestRoofline(t *testing.T) {
 	}
 }
 
+func TestRooflinesOfABusyMachine(t *testing.T) {
+	for _, c := range []struct {
+		all         Rooflines
+		best, least Roofline
+		calm        bool
+	}{
+		{nil, Roofline{}, Roofline{}, true},
+		{Rooflines{{100, 10}}, Roofline{100, 10}, Roofline{100, 10}, true},
+		{Rooflines{{100, 10}, {95, 9.5}, {101, 9}}, Roofline{101, 10}, Roofline{95, 9}, true},
+		{Rooflines{{100, 10}, {72, 10}, {118, 11}}, Roofline{118, 11}, Roofline{72, 10}, false},
+		{Rooflines{{100, 10}, {100, 5}}, Roofline{100, 10}, Roofline{100, 5}, false},
+	} {
+		if c.all.Best() != c.best || c.all.Least() != c.least || c.all.Calm() != c.calm {
+			t.Errorf("%v: best %v, least %v, calm %v", c.all, c.all.Best(), c.all.Least(), c.all.Calm())
+		}
+	}
+}
+
 // The rows of a profile account for all work and, with the time of one run each, for the time of a run.
 func TestProfileProgram(t *testing.T) {
 	for _, m := range Models() {
@@ -32,10 +50,12 @@ func TestProfileProgram(t *testing.T) {
 		for _, mode := range []Mode{Train, Infer} {
 			t.Run(m.Name+"/"+string(mode), func(t *testing.T) {
 				s := newSubject(t, m, mode, nil)
-				stopped := 0
-				p := ProfileProgram(s.Program(), time.Nanosecond, func() bool { stopped++; return false })
-				if p.Runs != 3 || stopped != 3 {
-					t.Errorf("%d runs, %d questions, want 3", p.Runs, stopped)
+				order := ""
+				p := ProfileProgram(s.Program(), ProfileOptions{
+					Length: time.Nanosecond, Break: func() { order += "b" }, Stop: func() bool { order += "r"; return false },
+				})
+				if p.Runs != 3 || order != "brbrbrb" {
+					t.Errorf("%d runs, breaks and runs %s", p.Runs, order)
 				}
 				if got, want := p.Work(), s.Program().Work(); got.FLOPs != want.FLOPs || got.MACs != want.MACs {
 					t.Errorf("work %+v, want %+v", got, want)
@@ -73,6 +93,16 @@ func TestProfileProgram(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A profile that is stopped ends with the run, breaks do not count as time, and the last one is always made.
+func TestProfileStops(t *testing.T) {
+	s := newSubject(t, Models()[0], Infer, nil)
+	breaks, runs := 0, 0
+	p := ProfileProgram(s.Program(), ProfileOptions{Length: time.Hour, Break: func() { breaks++ }, Stop: func() bool { runs++; return runs == 2 }})
+	if p.Runs != 2 || breaks != 2 {
+		t.Errorf("%d runs, %d breaks, want 2 and 2", p.Runs, breaks)
 	}
 }
 

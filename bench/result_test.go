@@ -43,9 +43,13 @@ func TestMeasureModel(t *testing.T) {
 		}
 		for _, mode := range ModelModes() {
 			c := ModelCase{Model: m, Mode: Mode(mode), Classes: classes, Threads: 2, Table: table}
-			r, err := c.Measure(t.Context(), time.Nanosecond, 1e9)
+			peak := 1e9
+			r, err := c.Measure(t.Context(), time.Nanosecond, &peak)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if peak < 1e9 {
+				t.Errorf("the peak has fallen to %g", peak)
 			}
 			batch := 2
 			if c.Mode == Latency {
@@ -79,7 +83,7 @@ func TestMeasureModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (ModelCase{Model: m, Mode: Train, Classes: classes, Threads: 1, Table: table}).Measure(ctx, time.Hour, 1); !errors.Is(err, context.Canceled) {
+	if _, err := (ModelCase{Model: m, Mode: Train, Classes: classes, Threads: 1, Table: table}).Measure(ctx, time.Hour, new(float64)); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled measurement gives %v", err)
 	}
 }

@@ -35,6 +35,40 @@ func MeasureRoofline(table *kernels.Table, threads *kernels.Threads) Roofline {
 	return Roofline{FLOPS: PeakFLOPS(table, threads), Bandwidth: CopyBandwidth(threads)}
 }
 
+// Rooflines are measurements of one machine at different times. What a machine can do changes by a third within minutes where others use it too or
+// its clock does, so it is measured before, between and after what is compared with it.
+type Rooflines []Roofline
+
+// Best returns the highest rates of all measurements: whatever else runs on the machine only slows it down.
+func (all Rooflines) Best() Roofline {
+	var best Roofline
+	for _, r := range all {
+		best = Roofline{max(best.FLOPS, r.FLOPS), max(best.Bandwidth, r.Bandwidth)}
+	}
+	return best
+}
+
+// Least returns the lowest rates of all measurements.
+func (all Rooflines) Least() Roofline {
+	if len(all) == 0 {
+		return Roofline{}
+	}
+	least := all[0]
+	for _, r := range all {
+		least = Roofline{min(least.FLOPS, r.FLOPS), min(least.Bandwidth, r.Bandwidth)}
+	}
+	return least
+}
+
+// calm is the share of its best rate that an undisturbed machine has in every measurement.
+const calm = 0.9
+
+// Calm reports whether no measurement was below nine tenths of the best, so that times measured between them can be compared with that.
+func (all Rooflines) Calm() bool {
+	best, least := all.Best(), all.Least()
+	return least.FLOPS >= calm*best.FLOPS && least.Bandwidth >= calm*best.Bandwidth
+}
+
 // measurements is how often a rate is taken; the best counts, because whatever else runs on the machine only slows it down.
 const measurements = 7
 

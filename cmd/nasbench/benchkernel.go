@@ -35,8 +35,8 @@ A shape is %s. Without --shape there is a table of them.
 
 Every case is compared with the plain Go kernels before it is timed. The output is in Go benchmark format, which benchstat compares.
 GFLOP/s count multiplications and additions, those with padding included; %%peak is their share of the peak rate of multiply-adds, GB/s
-count every input and output once, and %%copy is their share of the bandwidth of copying beyond the caches; both rates are measured
-first. With --count, the cases take turns, so that a slow minute of the machine falls on all.`, kind.Title, kind.Form),
+count every input and output once, and %%copy is their share of the bandwidth of copying beyond the caches; the peak is measured before every case,
+the bandwidth in every round, and the best so far counts. With --count, the cases take turns, so that a slow minute of the machine falls on all.`, kind.Title, kind.Form),
 		Example: fmt.Sprintf("  nasbench bench %s --count 5 | tee new.txt\n  nasbench bench %[1]s --shape %s --level avx2,avx512 --threads 1,2", kind.Name, kind.Shapes[0]),
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -113,11 +113,10 @@ func (a *app) benchKernel(ctx context.Context, kind bench.Kind, o *benchKernelOp
 	if err != nil {
 		return err
 	}
-	var places []place
+	var places []*place
 	for _, n := range o.threads {
 		threads := kernels.NewThreads(n)
 		defer threads.Close()
-		bandwidth := bench.CopyBandwidth(threads)
 		for _, table := range levels {
 			for _, c := range cases {
 				if err := ctx.Err(); err != nil {
@@ -127,7 +126,7 @@ func (a *app) benchKernel(ctx context.Context, kind bench.Kind, o *benchKernelOp
 					return err
 				}
 			}
-			places = append(places, place{table, threads, bench.Rates{Peak: bench.PeakFLOPS(table, threads), Copy: bandwidth}})
+			places = append(places, &place{table: table, threads: threads})
 		}
 	}
 	if !o.json {
@@ -136,8 +135,12 @@ func (a *app) benchKernel(ctx context.Context, kind bench.Kind, o *benchKernelOp
 		}
 	}
 	for range o.count {
+		for _, p := range places {
+			p.rates.Copy = max(p.rates.Copy, bench.CopyBandwidth(p.threads))
+		}
 		for _, c := range cases {
 			for _, p := range places {
+				p.rates.Peak = max(p.rates.Peak, bench.PeakFLOPS(p.table, p.threads))
 				r, err := c.Measure(ctx, p.table, p.threads, o.time, p.rates)
 				if err != nil {
 					return err

@@ -39,7 +39,7 @@ func (a *app) newBenchModel() *cobra.Command {
   throughput  inference of a batch of which each thread takes a few images at a time, where that is faster
 
 The output is in Go benchmark format, which benchstat compares. img/s are images a second; GFLOP/s count the work of the compiled
-program, %peak its share of the peak rate of multiply-adds, which is measured first; peak-MB are the planned memory; p50-ns and p99-ns
+program, %peak its share of the peak rate of multiply-adds, the best of what is measured before and after each case; peak-MB are the planned memory; p50-ns and p99-ns
 are the median and the 99th percentile of the time of one inference. With --count, the cases take turns, so that a slow minute of the
 machine falls on all.`,
 		Example: `  nasbench bench model --count 5 | tee new.txt
@@ -155,14 +155,12 @@ func (a *app) benchModel(ctx context.Context, o *benchModelOptions) error {
 			return err
 		}
 	}
-	peaks := map[string]float64{}
+	peaks := map[string]*float64{} // the highest rate of a level on so many threads
 	for range o.count {
 		for _, c := range cases {
 			key := fmt.Sprint(c.Table.Level, c.Threads)
-			if peaks[key] == 0 {
-				threads := kernels.NewThreads(c.Threads)
-				peaks[key] = bench.PeakFLOPS(c.Table, threads)
-				threads.Close()
+			if peaks[key] == nil {
+				peaks[key] = new(float64)
 			}
 			r, err := c.Measure(ctx, o.time, peaks[key])
 			if err != nil {
@@ -186,12 +184,19 @@ func (a *app) printResult(r bench.Result, asJSON bool) error {
 	for _, m := range r.Metrics {
 		metrics[m.Unit] = m.Value
 	}
-	return writeJSON(a.stdout, struct {
-		Name       string             `json:"name"`
+	out := measuredResult{Name: r.Name}
+	out.Timing.Iterations, out.Timing.Seconds, out.Timing.Metrics = r.Iterations, r.Nanoseconds/1e9, metrics
+	return writeJSON(a.stdout, out)
+}
+
+// measuredResult is a measurement as JSON.
+type measuredResult struct {
+	Name   string `json:"name"`
+	Timing struct {
 		Iterations int                `json:"iterations"`
-		Time       float64            `json:"time"` // seconds of one iteration
+		Seconds    float64            `json:"seconds"` // of one iteration
 		Metrics    map[string]float64 `json:"metrics"`
-	}{r.Name, r.Iterations, r.Nanoseconds / 1e9, metrics})
+	} `json:"timing"`
 }
 
 // intsValue is a list of integers, divided by commas.

@@ -24,16 +24,12 @@ func TestBenchModel(t *testing.T) {
 		t.Fatalf("%d objects for the levels %v", len(lines), levels)
 	}
 	for i, text := range lines {
-		var r struct {
-			Name       string
-			Iterations int
-			Time       float64
-			Metrics    map[string]float64
-		}
+		var r measuredResult
 		if err := json.Unmarshal([]byte(text), &r); err != nil {
 			t.Fatal(err)
 		}
-		if !strings.HasSuffix(r.Name, "level="+levels[i]) || r.Iterations < 3 || r.Time <= 0 || r.Metrics["img/s"] <= 0 || r.Metrics["%peak"] <= 0 || r.Metrics["peak-MB"] <= 0 {
+		m := r.Timing
+		if !strings.HasSuffix(r.Name, "level="+levels[i]) || m.Iterations < 3 || m.Seconds <= 0 || m.Metrics["img/s"] <= 0 || m.Metrics["%peak"] <= 0 || m.Metrics["peak-MB"] <= 0 {
 			t.Errorf("result %+v", r)
 		}
 	}

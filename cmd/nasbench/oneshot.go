@@ -92,6 +92,13 @@ type oneshotRecord struct {
 	Type string `json:"type"`
 	*oneshot.Epoch
 	*oneshot.Path
+	Seconds struct{}         `json:"seconds,omitzero"` // hides that of the epoch, which varies from run to run
+	Timing  *supernetSeconds `json:"timing,omitempty"`
+}
+
+// supernetSeconds is the time of the training so far.
+type supernetSeconds struct {
+	Seconds float64 `json:"seconds"`
 }
 
 // supernet returns the options of a supernet with what shows its progress.
@@ -107,7 +114,7 @@ func (f *oneshotFlags) supernet(s space.Space, data evaluator.Data, recipe evalu
 	}
 	o.Report = func(e oneshot.Epoch) {
 		d.line("supernet: epoch %d of %d: loss %.4f over %s, %s parameters, %.0fs", e.Epoch, o.Epochs, e.Loss, plural(e.Paths, "path"), formatCount(int64(e.Params)), e.Seconds)
-		print(oneshotRecord{Type: "supernet", Epoch: &e})
+		print(oneshotRecord{Type: "supernet", Epoch: &e, Timing: &supernetSeconds{e.Seconds}})
 	}
 	return o
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,7 +45,10 @@ func (a *app) newProfile() *cobra.Command {
 intensity (FLOPs per byte moved), the share of the roofline that it reaches, and the memory in use while it runs.
 
 The roofline is what this machine can do at most: the peak rate of multiply-adds and the bandwidth of copying beyond the
-caches, both measured first. Operations whose data is in a cache can be above it.
+caches, on as many threads. Both are measured before, between and after the runs, and the best counts; a line says so if one of the measurements
+is more than a tenth below it. Operations whose data is in a cache can be above the roofline.
+
+With --json, what varies from run to run stands in 'timing', of the whole and of every row.
 
 With --cpuprofile the samples carry the labels layer, op and direction: 'go tool pprof -tags FILE' splits by them.`,
 		Example: `  nasbench profile --model resnet8
@@ -158,12 +161,20 @@ func (a *app) profile(ctx context.Context, input bool, o *profileOptions) error 
 	if o.cpu != "" {
 		s.Program().Label()
 	}
-	roof := bench.MeasureRoofline(table, threads)
-	p := bench.ProfileProgram(s.Program(), o.time, func() bool { return ctx.Err() != nil })
+	var roofs bench.Rooflines
+	p := bench.ProfileProgram(s.Program(), bench.ProfileOptions{
+		Length: o.time,
+		Break: func() {
+			if ctx.Err() == nil {
+				roofs = append(roofs, bench.MeasureRoofline(table, threads))
+			}
+		},
+		Stop: func() bool { return ctx.Err() != nil },
+	})
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	r := newProfileReport(s, p, roof, o)
+	r := newProfileReport(s, p, roofs, o)
 	r.Level, r.Threads = table.Level.String(), count
 	if o.json {
 		return writeJSON(a.stdout, r)
@@ -197,34 +208,54 @@ func (v *sideValue) Set(s string) error {
 }
 
 func (a *app) printProfile(r profileReport) error {
+	t := r.Timing
 	fmt.Fprintf(a.stdout, "%s: %s, batch %s, %s, %s\n", r.Model, r.Mode, r.Input, plural(r.Threads, "thread"), r.Level)
-	fmt.Fprintf(a.stdout, "machine: %.4g GFLOP/s peak, %.3g GB/s copy\n", r.PeakFLOPS/1e9, r.CopyBytes/1e9)
-	fmt.Fprintf(a.stdout, "one run: %.4g ms, %.4g img/s, %.4g GFLOP/s, %.3g%% of the roofline (median of %d)\n",
-		r.Time*1e3, r.ImagesRate, float64(r.FLOPs)/r.Time/1e9, 100*r.Roofline, r.Runs)
-	fmt.Fprintf(a.stdout, "memory: %.4g MB planned, %.4g MB in use at the most\n\n", float64(r.Arena)/1e6, float64(r.PeakLive)/1e6)
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(w, "time\tshare\tGFLOP/s\tGB/s\tFLOP/B\troof\tlive\tcalls\t\n")
-	fmt.Fprint(w, "ms\t%\t\t\t\t%\tMB\t\t\n")
-	for _, row := range r.Rows {
-		fmt.Fprintf(w, "%.3f\t%.1f\t%.1f\t%.1f\t%.1f\t%.0f\t%.1f\t%d\t  %s\n", row.Time*1e3, 100*row.Share, row.FLOPRate/1e9, row.ByteRate/1e9,
-			row.Intensity, 100*row.Roofline, float64(row.Live)/1e6, row.Calls, strings.Join(nonEmpty(row.Layer, row.Op, row.Shape), "  "))
+	fmt.Fprintf(a.stdout, "machine: %s GFLOP/s peak, %s GB/s copy (best of %d measurements before, between and after the runs)\n", formatFigure(t.PeakFLOPS/1e9), formatFigure(t.CopyBytes/1e9), t.Measurements)
+	if !t.calm {
+		fmt.Fprintf(a.stdout, "the machine was not calm: its peak was %s to %s GFLOP/s, its copy %s to %s GB/s\n", formatFigure(t.LeastFLOPS/1e9), formatFigure(t.PeakFLOPS/1e9),
+			formatFigure(t.LeastCopy/1e9), formatFigure(t.CopyBytes/1e9))
 	}
-	if err := w.Flush(); err != nil {
+	fmt.Fprintf(a.stdout, "one run: %s ms, %s img/s, %s GFLOP/s, %s%% of the roofline (median of %s)\n",
+		formatFigure(t.Seconds*1e3), formatFigure(t.ImagesRate), formatFigure(t.FLOPRate/1e9), formatFixed(100*t.Roofline, 1), formatWhole(t.Runs))
+	fmt.Fprintf(a.stdout, "memory: %s MB planned, %s MB in use at the most\n\n", formatFigure(float64(r.Arena)/1e6), formatFigure(float64(r.PeakLive)/1e6))
+	w := newTable(
+		tableColumn{head: "time", unit: "ms", right: true}, tableColumn{head: "share", unit: "%", right: true, spare: 1},
+		tableColumn{head: "compute", unit: "GFLOP/s", right: true, spare: 3}, tableColumn{head: "traffic", unit: "GB/s", right: true, spare: 5},
+		tableColumn{head: "intensity", unit: "FLOP/B", right: true, spare: 7}, tableColumn{head: "roofline", unit: "%", right: true, spare: 2},
+		tableColumn{head: "live", unit: "MB", right: true, spare: 6}, tableColumn{head: "calls", right: true, spare: 8},
+	)
+	type name struct {
+		column tableColumn
+		of     func(profileRow) string
+	}
+	names := []name{
+		{tableColumn{head: "layer", long: true, fromStart: true}, func(r profileRow) string { return r.Layer }},
+		{tableColumn{head: "operation", long: true, spare: 4}, func(r profileRow) string { return r.Op }},
+		{tableColumn{head: "output", spare: 9}, func(r profileRow) string { return r.Shape }},
+	}
+	// Rows that are added up have one name of the three.
+	names = slices.DeleteFunc(names, func(n name) bool {
+		return !slices.ContainsFunc(r.Rows, func(row profileRow) bool { return n.of(row) != "" })
+	})
+	for _, n := range names {
+		w.columns = append(w.columns, n.column)
+	}
+	for _, row := range r.Rows {
+		t := row.Timing
+		cells := []string{
+			formatFixed(t.Seconds*1e3, 3), formatFixed(100*t.Share, 1), formatFixed(t.FLOPRate/1e9, 1), formatFixed(t.ByteRate/1e9, 1),
+			formatFixed(row.Intensity, 1), formatFixed(100*t.Roofline, 0), formatFixed(float64(row.Live)/1e6, 1), formatWhole(row.Calls),
+		}
+		for _, n := range names {
+			cells = append(cells, n.of(row))
+		}
+		w.row(cells...)
+	}
+	if err := w.write(a.stdout, a.columns(a.stdout)); err != nil {
 		return err
 	}
 	if r.omitted > 0 {
 		fmt.Fprintf(a.stdout, "and %s more\n", plural(r.omitted, "row"))
 	}
 	return nil
-}
-
-// nonEmpty returns the texts that are not empty.
-func nonEmpty(texts ...string) []string {
-	var kept []string
-	for _, t := range texts {
-		if t != "" {
-			kept = append(kept, t)
-		}
-	}
-	return kept
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -17,7 +18,7 @@ func profile(t *testing.T, args string) string {
 
 func TestProfilePrintsEveryOperation(t *testing.T) {
 	out := profile(t, "--model|small-cnn")
-	for _, want := range []string{"small-cnn: train, batch 2x28x28x1, 1 thread", "GFLOP/s peak", "GB/s copy", "MB planned", "conv1  conv2d_bias_relu  ", "head  linear_backward_weights"} {
+	for _, want := range []string{"small-cnn: train, batch 2x28x28x1, 1 thread", "GFLOP/s peak", "GB/s copy", "MB planned", "conv1  conv2d_bias_relu  ", "head   linear_backward_weights", "best of 4 measurements", "   ms      %  GFLOP/s     GB/s     FLOP/B         %"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in:\n%s", want, out)
 		}
@@ -60,15 +61,54 @@ func TestProfileJSON(t *testing.T) {
 		}
 		share, flops := 0.0, int64(0)
 		for _, row := range r.Rows {
-			share += row.Share
+			share += row.Timing.Share
 			flops += row.FLOPs
 		}
 		if flops != r.FLOPs || flops == 0 || share < 0.999 || share > 1.001 {
 			t.Errorf("by %s: rows have %d FLOPs of %d and %v of the time", by, flops, r.FLOPs, share)
 		}
-		if r.PeakFLOPS < 1e8 || r.CopyBytes < 1e8 || r.Time <= 0 || r.ImagesRate <= 0 || r.Arena < r.PeakLive || r.PeakLive <= 0 {
+		m := r.Timing
+		if m.PeakFLOPS < 1e8 || m.CopyBytes < 1e8 || m.Seconds <= 0 || m.ImagesRate <= 0 || r.Arena < r.PeakLive || r.PeakLive <= 0 || m.Measurements != 4 || m.LeastFLOPS > m.PeakFLOPS {
 			t.Errorf("by %s: %+v", by, r)
 		}
+	}
+}
+
+// Figures are written out, every column has a header, and a machine that was disturbed is called so.
+func TestProfileTextIsForPeople(t *testing.T) {
+	report := profileReport{Model: "m", Mode: "train", Input: "128x28x28x1", Level: "avx2", Threads: 2, Arena: 65_900_000, PeakLive: 65_900_000}
+	report.Timing = profileTiming{
+		Seconds: 0.00341, Runs: 1234, ImagesRate: 37542, FLOPRate: 93.87e9, Roofline: 0.909, PeakFLOPS: 118e9, CopyBytes: 36.2e9, Measurements: 4, LeastFLOPS: 72e9, LeastCopy: 36e9,
+	}
+	report.Rows = []profileRow{
+		{Layer: "block1.conv", Op: "conv2d", Shape: "128x28x28x16", Calls: 1, Intensity: 36, Live: 32_100_000, Timing: rowTiming{Seconds: 1.2345, Share: 0.061, FLOPRate: 96.8e9, ByteRate: 2.7e9, Roofline: 0.82}},
+		{Layer: "head", Op: "linear", Shape: "128x10", Calls: 2000, Timing: rowTiming{Seconds: 0.004}},
+	}
+	print := func() string {
+		var b bytes.Buffer
+		if err := (&app{stdout: &b}).printProfile(report); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	want := `m: train, batch 128x28x28x1, 2 threads, avx2
+machine: 118 GFLOP/s peak, 36.2 GB/s copy (best of 4 measurements before, between and after the runs)
+the machine was not calm: its peak was 72 to 118 GFLOP/s, its copy 36 to 36.2 GB/s
+one run: 3.41 ms, 37,540 img/s, 93.87 GFLOP/s, 90.9% of the roofline (median of 1,234)
+memory: 65.9 MB planned, 65.9 MB in use at the most
+
+     time  share  compute  traffic  intensity  roofline  live  calls  layer        operation  output
+       ms      %  GFLOP/s     GB/s     FLOP/B         %    MB
+1,234.500    6.1     96.8      2.7       36.0        82  32.1      1  block1.conv  conv2d     128x28x28x16
+    4.000    0.0      0.0      0.0        0.0         0   0.0  2,000  head         linear     128x10
+`
+	if got := print(); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	report.Timing.calm = true
+	report.Rows = []profileRow{{Layer: "head", Calls: 3}}
+	if got := print(); strings.Contains(got, "not calm") || !strings.Contains(got, "calls  layer\n") || strings.Contains(got, "operation") {
+		t.Errorf("%s", got)
 	}
 }
 

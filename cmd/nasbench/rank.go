@@ -272,8 +272,17 @@ type rankSummary struct {
 	InheritedSeed *float64      `json:"inherited_with_one_seed"`
 	Between       *oneshot.Rank `json:"between_seeds"` // the first seed with the mean of the others; null for one seed
 	Images        int           `json:"validation_images"`
-	Study         string        `json:"study"`
 	Level         string        `json:"level"`
+	Run           rankRun       `json:"run"`
+}
+
+// rankRun says where and how it was run.
+type rankRun struct {
+	Study   string `json:"study"`
+	Name    string `json:"name"`
+	Workers int    `json:"workers"`
+	Threads int    `json:"threads"`
+	Version string `json:"version"`
 }
 
 func (r *ranking) run(ctx context.Context) error {
@@ -379,7 +388,8 @@ func (r *ranking) alone(ctx context.Context, seed int, store study.Store, list [
 
 // report prints everything.
 func (r *ranking) report(list []rankedArchitecture, settings map[string]string) error {
-	s := rankSummary{Type: "rank", Settings: settings, Seeds: r.seeds, Images: r.data.Validation.Len(), Study: r.file.Path(), Level: r.level.String()}
+	s := rankSummary{Type: "rank", Settings: settings, Seeds: r.seeds, Images: r.data.Validation.Len(), Level: r.level.String()}
+	s.Run = rankRun{Study: r.file.Path(), Name: r.studyName, Workers: r.workers, Threads: r.threads, Version: currentBuild().Version}
 	var inherited, params, flops, mean, first, others []float64
 	for i := range list {
 		a := &list[i]
