@@ -13,4 +13,5 @@
 //
 //	go test ./internal/transcripts             checks
 //	go test ./internal/transcripts -update     writes what the program prints, where it differs by more than what is masked
+//	  ... -update -fresh                       writes everything again: on a quiet machine, since the sessions have speeds
 package transcripts
