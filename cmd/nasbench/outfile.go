@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/nasbench-go/nasbench/internal/wholefile"
@@ -17,11 +18,12 @@ type outFile struct {
 	whole *wholefile.Writer // nil for a device or a pipe
 	plain *os.File
 	flag  string
+	path  string
 }
 
 // newOutFile begins a file.
 func newOutFile(flag, path string) (*outFile, error) {
-	o := &outFile{flag: flag}
+	o := &outFile{flag: flag, path: path}
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && info.IsDir():
@@ -37,7 +39,7 @@ func newOutFile(flag, path string) (*outFile, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", flag, err)
+		return nil, o.named(err)
 	}
 	return o, nil
 }
@@ -54,6 +56,14 @@ func (o *outFile) finish(err error) error {
 		err = errors.Join(err, o.whole.Discard())
 	default:
 		err = o.whole.Commit()
+	}
+	return o.named(err)
+}
+
+// named puts flag and file before an error, rather than the name under which the file is written at first.
+func (o *outFile) named(err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return fmt.Errorf("%s: %s %s: %w", o.flag, p.Op, o.path, p.Err)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.flag, err)
