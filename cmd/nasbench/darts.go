@@ -128,7 +128,7 @@ func (s *session) relax(ctx context.Context) error {
 		return &tooShortError{what: "the mixture of darts, which has half of it", need: time.Duration(float64(short.Need) / dartsShare)}
 	}
 	if err != nil && ctx.Err() != nil {
-		fmt.Fprintf(s.app.stderr, "nasbench: interrupted; go on with: %s\n", s.goOnCommand(study.StopInterrupted))
+		fmt.Fprintf(s.app.stderr, "nasbench: interrupted; go on with: %s\n", s.goOnCommand(nil, study.StopInterrupted, true))
 		return errInterrupted
 	}
 	if err != nil {

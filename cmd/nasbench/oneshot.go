@@ -150,7 +150,7 @@ func (s *session) share(ctx context.Context) error {
 		return &tooShortError{what: "the supernet and the search of its paths"}
 	}
 	if err != nil && ctx.Err() != nil {
-		fmt.Fprintf(s.app.stderr, "nasbench: interrupted; go on with: %s\n", s.goOnCommand(study.StopInterrupted))
+		fmt.Fprintf(s.app.stderr, "nasbench: interrupted; go on with: %s\n", s.goOnCommand(nil, study.StopInterrupted, true))
 		return errInterrupted
 	}
 	if err != nil {

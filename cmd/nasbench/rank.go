@@ -93,7 +93,7 @@ Everything that is finished is recorded. A ranking with the --study and --name o
 	flags.Var(intValue{p: &o.threads, min: 0, max: maxThreads}, "threads", "threads of each training (0: 1)")
 	flags.Var(intValue{p: &o.workers, min: 0, max: maxThreads}, "workers", "trainings at the same time (0: as many as the CPUs allow)")
 	flags.StringVar(&o.studyFile, "study", "", "record everything in `FILE`, or go on with it (default a new file in the user's data folder)")
-	flags.StringVar(&o.studyName, "name", "rank", "name of the ranking in its file")
+	flags.StringVar(&o.studyName, "name", defaultRankName, "name of the ranking in its file")
 	flags.BoolVar(&o.json, "json", false, "print JSON instead of tables: an object for each architecture, then the correlations")
 	flags.BoolVar(&o.quiet, "quiet", false, "show no progress")
 	addConfig(flags)
@@ -127,6 +127,9 @@ func (a *app) rank(ctx context.Context, flags *pflag.FlagSet, o *rankOptions) (e
 	}
 	r.level = detection.Level
 	if o.studyFile == "" || !exists(o.studyFile) {
+		if err := checkStudyName(o.studyName); err != nil {
+			return err
+		}
 		if err := r.prepare(ctx); err != nil { // what is wrong is found before a file is made
 			return err
 		}
@@ -144,7 +147,11 @@ func (a *app) rank(ctx context.Context, flags *pflag.FlagSet, o *rankOptions) (e
 		if err != nil {
 			return err
 		}
-		if r.recorded = ok; ok {
+		if r.recorded = ok; !ok {
+			if err := checkStudyName(o.studyName); err != nil {
+				return err
+			}
+		} else {
 			if err := adopt(flags, rankSettings(), info.Settings); err != nil {
 				return fmt.Errorf("study %s: %q: %w", r.file.Path(), o.studyName, err)
 			}

@@ -120,7 +120,7 @@ type summaryRun struct {
 	Threads int    `json:"threads"`
 	Level   string `json:"level"`
 	Version string `json:"version"`
-	GoOn    string `json:"go_on"`           // command
+	GoOn    string `json:"go_on"`           // command; "" if nothing is left
 	Train   string `json:"train,omitempty"` // command
 }
 
@@ -132,7 +132,7 @@ type summaryTimes struct {
 
 func (r *report) print(interrupted bool) error {
 	if r.json {
-		return r.printJSON()
+		return r.printJSON(interrupted)
 	}
 	return r.printText(interrupted)
 }
@@ -149,12 +149,12 @@ func (r *report) retrain() string {
 	return r.trainCommand(r.outcome.Best.Genome, epochs)
 }
 
-func (r *report) printJSON() error {
+func (r *report) printJSON(interrupted bool) error {
 	s := summary{
 		Type: "summary", Settings: r.settings(), counts: count(r.outcome.Trials), Stop: r.outcome.Stop, Final: r.final, Table: r.looked, Front: r.front,
 		Run: summaryRun{
 			Study: r.file.Path(), Name: r.studyName, Workers: r.workers, Threads: r.threads, Level: r.level.String(),
-			Version: currentBuild().Version, GoOn: r.goOnCommand(r.outcome.Stop), Train: r.retrain(),
+			Version: currentBuild().Version, GoOn: r.goOnCommand(r.outcome.Trials, r.outcome.Stop, interrupted), Train: r.retrain(),
 		},
 		Timing: summaryTimes{SearchSeconds: r.outcome.Seconds, TotalSeconds: time.Since(r.start).Seconds()},
 	}
@@ -200,7 +200,11 @@ func (r *report) printText(interrupted bool) error {
 			fmt.Fprintf(&b, "\ntrain it again:\n  %s\n", r.retrain())
 		}
 	}
-	fmt.Fprintf(&b, "go on searching:\n  %s\n", r.goOnCommand(r.outcome.Stop))
+	if next := r.goOnCommand(r.outcome.Trials, r.outcome.Stop, interrupted); next != "" {
+		fmt.Fprintf(&b, "go on searching:\n  %s\n", next)
+	} else {
+		fmt.Fprintln(&b, nothingLeft)
+	}
 	_, err := io.WriteString(r.app.stdout, b.String())
 	return err
 }

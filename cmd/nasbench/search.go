@@ -193,6 +193,9 @@ func (a *app) search(ctx context.Context, flags *pflag.FlagSet, o *searchOptions
 		begun = err == nil
 	}
 	if !begun {
+		if err := checkStudyName(o.studyName); err != nil {
+			return err
+		}
 		// A new study has no settings to take over: what is wrong is found before a file is made.
 		if err := s.prepare(s.limit); err != nil {
 			return err
@@ -228,7 +231,7 @@ func (a *app) search(ctx context.Context, flags *pflag.FlagSet, o *searchOptions
 	}
 	s.display = a.newDisplay(o.quiet)
 	defer s.display.clear()
-	goOn := s.goOnCommand(study.StopInterrupted)
+	goOn := s.goOnCommand(nil, study.StopInterrupted, true)
 	a.ending.train(func() string { return "; go on with: " + goOn })
 	return s.run(ctx)
 }
@@ -276,6 +279,11 @@ func (s *session) goOn(ctx context.Context) error {
 			return fmt.Errorf("study %s: %q: %w", s.file.Path(), s.studyName, err)
 		}
 		if err := s.check(s.flags); err != nil {
+			return err
+		}
+	}
+	if !ok {
+		if err := checkStudyName(s.studyName); err != nil {
 			return err
 		}
 	}
@@ -457,6 +465,11 @@ func (s *session) run(ctx context.Context) error {
 		r.final, runErr = s.validate(ctx, train, outcome.Best)
 		interrupted = runErr != nil && ctx.Err() != nil
 	}
+	if outcome.Stop == study.StopExhausted {
+		if err := s.noteExhausted(len(outcome.Trials)); err != nil && runErr == nil {
+			runErr = err
+		}
+	}
 	if r.final == nil {
 		if r.final, err = s.recordedFinal(outcome.Best); err != nil && runErr == nil {
 			runErr = err
@@ -500,23 +513,6 @@ func noResult(o *study.Outcome) error {
 		return &tooShortError{what: "one trial", need: o.Need}
 	}
 	return nil
-}
-
-// goOnCommand is the command that goes on with the study.
-func (s *session) goOnCommand(stop study.Stop) string {
-	args := []string{"search", "--study", s.file.Path()}
-	args = append(args, flagsNotDefault(s.flags, "name", "data-dir", "final-epochs", "final-seeds")...)
-	trials, limit := s.trials, s.time
-	if stop == study.StopTrials && s.strategyName != dartsStrategy && s.strategyName != oneshotStrategy {
-		trials *= 2
-	}
-	if trials > 0 {
-		args = append(args, "--trials", fmt.Sprint(trials))
-	}
-	if limit > 0 {
-		args = append(args, "--time", shortDuration(limit))
-	}
-	return program(os.Args[0], currentBuild()) + " " + command(args...)
 }
 
 // trainCommand is the command that repeats the final training of an architecture.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -84,6 +83,8 @@ type recording struct {
 	study.Info
 	trials []study.Trial
 	finals []study.Final
+
+	exhausted bool // the strategy has nothing left to propose
 }
 
 // readStudies reads the studies of a file, which another process may be writing.
@@ -111,7 +112,15 @@ func studiesOf(f *study.File) (out []recording, err error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, recording{i, trials, finals})
+		m, err := f.Measurements(i.Name, exhaustedFact)
+		if err != nil {
+			return nil, err
+		}
+		facts, err := m.All()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, recording{i, trials, finals, len(facts) > 0})
 	}
 	return out, nil
 }
@@ -278,16 +287,7 @@ func (a *app) studyShow(path string, flags studyFlags, top int) error {
 			return err
 		}
 	}
-	fmt.Fprintf(&b, "\ngo on searching:\n  %s\n", program(os.Args[0], currentBuild())+" "+command(goOnArgs(path, r)...))
+	fmt.Fprintf(&b, "\n%s\n", r.goOnText(path))
 	_, err = io.WriteString(a.stdout, b.String())
 	return err
-}
-
-// goOnArgs are the arguments by which a search goes on with a study.
-func goOnArgs(path string, r recording) []string {
-	args := []string{"search", "--study", path}
-	if r.Name != defaultStudyName {
-		args = append(args, "--name", r.Name)
-	}
-	return append(args, "--trials", fmt.Sprint(max(2*len(r.trials), 1)))
 }

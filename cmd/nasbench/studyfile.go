@@ -53,6 +53,20 @@ func openStudyFile(path string, now time.Time) (*study.File, error) {
 // defaultStudyName is the name of a study that is given none.
 const defaultStudyName = "search"
 
+// addedToName is room for what is added to the name of a study for the names of those that go with it.
+const addedToName = 20
+
+// checkStudyName refuses a name that no new study may have. Those on record go on under whatever name they have.
+func checkStudyName(name string) error {
+	if err := study.CheckName(name); err != nil {
+		return usagef("--name: %w", err)
+	}
+	if most := study.MaxName - addedToName; len(name) > most {
+		return usagef("--name: the name of a study must have at most %d bytes; this one has %d", most, len(name))
+	}
+	return nil
+}
+
 // studyFolder is where studies are recorded that are given no file.
 func studyFolder() (string, error) {
 	user := dataset.UserDir()
