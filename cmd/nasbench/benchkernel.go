@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,6 +78,9 @@ func (o *benchKernelOptions) cases(kind bench.Kind) ([]bench.KernelCase, error) 
 	var names []string
 	for _, d := range kind.Directions {
 		names = append(names, string(d))
+	}
+	if err := checkThreads(1, slices.Max(o.threads)); err != nil {
+		return nil, err
 	}
 	var cases []bench.KernelCase
 	for _, shape := range shapes {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -111,6 +112,9 @@ func (o *benchModelOptions) cases() ([]bench.ModelCase, error) {
 	}
 	if len(o.threads) == 0 {
 		o.threads = []int{runtime.GOMAXPROCS(0)}
+	}
+	if err := checkThreads(1, slices.Max(o.threads)); err != nil {
+		return nil, err
 	}
 	for _, name := range o.models {
 		if err := known("model", name, modelNames()); err != nil {

@@ -1,6 +1,28 @@
 package main
 
-import "runtime"
+import (
+	"fmt"
+	"runtime"
+)
+
+// mostThreads is how many threads a command may run in all on a number of CPUs: more than are of any use, few enough for their stacks, their scratch memory and the
+// scheduler.
+func mostThreads(cpus int) int { return max(64, 16*cpus) }
+
+// checkThreads returns a usage error if workers with so many threads each are too many for this machine; 0 are chosen to suit it.
+func checkThreads(workers, threads int) error {
+	cpus := runtime.GOMAXPROCS(0)
+	most, asked := mostThreads(cpus), fmt.Sprintf("--workers %d and --threads %d make %d threads", workers, threads, max(workers, 1)*max(threads, 1))
+	switch {
+	case max(workers, 1)*max(threads, 1) <= most:
+		return nil
+	case threads <= 1:
+		asked = fmt.Sprintf("--workers %d", workers)
+	case workers <= 1:
+		asked = fmt.Sprintf("--threads %d", threads)
+	}
+	return usagef("%s: a machine with %s runs %d threads in all at the most", asked, plural(cpus, "CPU"), most)
+}
 
 // budget chooses the limits that the user leaves open.
 func (o *searchOptions) budget() {

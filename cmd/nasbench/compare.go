@@ -121,6 +121,9 @@ func (o *compareOptions) check() error {
 	if err := o.tableFlags.check(); err != nil {
 		return err
 	}
+	if err := checkThreads(o.workers, 1); err != nil {
+		return err
+	}
 	if err := (&spaceFlags{spaceName: o.spaceName}).check(); err != nil {
 		return err
 	}

@@ -144,6 +144,9 @@ func (a *app) profile(ctx context.Context, input bool, o *profileOptions) error 
 	if err != nil {
 		return &usageError{err}
 	}
+	if err := checkThreads(1, o.threads); err != nil {
+		return err
+	}
 	m, err := a.profileModel(ctx, input, o)
 	if err != nil {
 		return err

@@ -201,6 +201,9 @@ func (r *ranking) prepare(ctx context.Context) (err error) {
 	if r.architectures < 3 {
 		return usagef("--architectures %d: a correlation needs at least 3", r.architectures)
 	}
+	if err := checkThreads(r.workers, r.threads); err != nil {
+		return err
+	}
 	if r.threads == 0 {
 		r.threads = 1
 	}

@@ -247,7 +247,7 @@ func (o *searchOptions) check(flags *pflag.FlagSet) error {
 	if err := known("strategy", o.strategyName, strategyNames()); err != nil {
 		return err
 	}
-	return nil
+	return checkThreads(o.workers, o.threads)
 }
 
 // agree finds flags that do not go together, those that are taken over from a record among them.

@@ -98,7 +98,7 @@ func (o *trainOptions) check(flags *pflag.FlagSet) error {
 	if o.arch == "" {
 		return usagef("--arch or --resume is needed")
 	}
-	return nil
+	return checkThreads(1, o.threads)
 }
 
 // usedThreads is the number of threads to train with.
