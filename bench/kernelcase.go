@@ -2,12 +2,14 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"time"
 
 	"github.com/nasbench-go/nasbench/autograd"
+	"github.com/nasbench-go/nasbench/internal/machine"
 	"github.com/nasbench-go/nasbench/internal/stream"
 	"github.com/nasbench-go/nasbench/kernels"
 )
@@ -35,7 +37,8 @@ type kernelProgram struct {
 	outputs, inputs []*autograd.Node
 }
 
-func (c KernelCase) compile(table *kernels.Table, threads *kernels.Threads) (*kernelProgram, error) {
+// compile makes the case ready to run beside others that are as large, so many with this one, within the memory that there is.
+func (c KernelCase) compile(table *kernels.Table, threads *kernels.Threads, programs int64) (*kernelProgram, error) {
 	g := autograd.NewGraph()
 	k := &kernelProgram{}
 	err := autograd.Build(func() (err error) {
@@ -45,7 +48,11 @@ func (c KernelCase) compile(table *kernels.Table, threads *kernels.Threads) (*ke
 	if err != nil {
 		return nil, fmt.Errorf("bench: %s: %w", c.Name, err)
 	}
-	if k.Program, err = autograd.Compile(autograd.Options{Outputs: k.outputs, Threads: threads, Table: table}); err != nil {
+	k.Program, err = autograd.Compile(autograd.Options{Outputs: k.outputs, Threads: threads, Table: table, MaxBytes: machine.Plannable() / programs})
+	if short, ok := errors.AsType[*autograd.MemoryError](err); ok && programs > 1 {
+		err = &autograd.MemoryError{What: "the operation, beside what it is compared with,", Need: programs * short.Need, Limit: programs * short.Limit}
+	}
+	if err != nil {
 		return nil, fmt.Errorf("bench: %s: %w", c.Name, err)
 	}
 	return k, nil
@@ -101,11 +108,15 @@ func (c KernelCase) Check(table *kernels.Table, threads *kernels.Threads) error 
 	if c.update != nil {
 		return c.checkUpdate(table, oracle, threads)
 	}
-	got, err := c.compile(table, threads)
+	programs := int64(2)
+	if c.terms > 0 {
+		programs = 3
+	}
+	got, err := c.compile(table, threads, programs)
 	if err != nil {
 		return err
 	}
-	want, err := c.compile(oracle, threads)
+	want, err := c.compile(oracle, threads, programs)
 	if err != nil {
 		return err
 	}
@@ -115,7 +126,7 @@ func (c KernelCase) Check(table *kernels.Table, threads *kernels.Threads) error 
 	}
 	var magnitudes *kernelProgram
 	if c.terms > 0 {
-		if magnitudes, err = c.compile(oracle, threads); err != nil {
+		if magnitudes, err = c.compile(oracle, threads, programs); err != nil {
 			return err
 		}
 		magnitudes.fill(func(rng *rand.Rand) float32 { return float32(math.Abs(float64(c.random(rng)))) })
@@ -176,13 +187,13 @@ func (c KernelCase) Measure(ctx context.Context, table *kernels.Table, threads *
 // ready returns a function that runs the case a number of times and returns how long that took, and the work of one run.
 func (c KernelCase) ready(table *kernels.Table, threads *kernels.Threads) (run func(runs int) time.Duration, work autograd.Work, err error) {
 	if c.update != nil {
-		u, err := c.update.ready(table, threads)
+		u, err := c.update.ready(table, threads, 1)
 		if err != nil {
 			return nil, work, err
 		}
 		return u.run, c.update.work(), nil
 	}
-	k, err := c.compile(table, threads)
+	k, err := c.compile(table, threads, 1)
 	if err != nil {
 		return nil, work, err
 	}

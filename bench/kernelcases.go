@@ -94,11 +94,15 @@ func numbers(shape, sep, form string) ([]int, error) {
 	return list, nil
 }
 
-// sized refuses tensors of more than 2^30 elements, which are a slip of the keyboard.
-func sized(shape string, elements ...int) error {
-	for _, n := range elements {
-		if n > 1<<30 {
-			return fmt.Errorf("bench: shape %q has a tensor of more than 2^30 elements", shape)
+// sized refuses tensors of more than 2^30 elements, each given by its dimensions, which are a slip of the keyboard.
+func sized(shape string, tensors ...[]int) error {
+	for _, dims := range tensors {
+		n := 1
+		for _, d := range dims {
+			if d > 1<<30 || n*d > 1<<30 { // the product of two such numbers does not overflow
+				return fmt.Errorf("bench: shape %q has a tensor of more than 2^30 elements", shape)
+			}
+			n *= d
 		}
 	}
 	return nil
@@ -128,7 +132,7 @@ func gemmCases(shape string, d Direction) ([]KernelCase, error) {
 		return nil, err
 	}
 	m, columns, k := n[0], n[1], n[2]
-	if err := sized(shape, m*columns, m*k, columns*k); err != nil {
+	if err := sized(shape, []int{m, columns}, []int{m, k}, []int{columns, k}); err != nil {
 		return nil, err
 	}
 	// The product of the direction is m x columns over k.
@@ -154,7 +158,7 @@ func convCases(shape string, d Direction) ([]KernelCase, error) {
 	if c%groups != 0 || k%groups != 0 {
 		return nil, fmt.Errorf("bench: shape %q: %d and %d channels do not divide into %d groups", shape, c, k, groups)
 	}
-	if err := sized(shape, batch*c*h*h, batch*k*h*h, r*r*c/groups*k, dilation*r); err != nil {
+	if err := sized(shape, []int{batch, c, h, h}, []int{batch, k, h, h}, []int{r, r, c / groups, k}, []int{dilation, r}); err != nil {
 		return nil, err
 	}
 	options := autograd.ConvOptions{Stride: autograd.Both(stride), Padding: autograd.Both(dilation * (r - 1) / 2), Dilation: autograd.Both(dilation), Groups: groups}
@@ -171,7 +175,7 @@ func poolCases(shape string, d Direction) ([]KernelCase, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := sized(shape, n[0]*n[1]*n[2]*n[2]); err != nil {
+	if err := sized(shape, []int{n[0], n[1], n[2], n[2]}); err != nil {
 		return nil, err
 	}
 	o := autograd.PoolOptions{Window: autograd.Both(n[3]), Stride: autograd.Both(n[4]), Padding: autograd.Both((n[3] - 1) / 2)}
@@ -189,7 +193,7 @@ func normCases(shape string, d Direction) ([]KernelCase, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := sized(shape, n[0]*n[1]*n[2]*n[2]); err != nil {
+	if err := sized(shape, []int{n[0], n[1], n[2], n[2]}); err != nil {
 		return nil, err
 	}
 	c := n[1]
@@ -223,7 +227,7 @@ func elementwiseCases(shape string, d Direction) ([]KernelCase, error) {
 	if d != Forward {
 		return nil, errors.New("bench: element-wise operations have the direction fwd alone")
 	}
-	if err := sized(shape, n[0]); err != nil {
+	if err := sized(shape, []int{n[0]}); err != nil {
 		return nil, err
 	}
 	unary := func(f func(x *autograd.Node) *autograd.Node) func(in []*autograd.Node) *autograd.Node {

@@ -75,11 +75,12 @@ type ProfileOptions struct {
 // breaks is how often a profile is interrupted for a break.
 const breaks = 2
 
-// ProfileProgram times the steps of a program that is ready to run. It makes at least three runs and at most ten thousand, each third of them
+// ProfileProgram times the steps of a program that is ready to run. It makes at least three runs and at most ten thousand, fewer of a program of very many steps, each third of them
 // after one that does not count.
 func ProfileProgram(p *autograd.Program, o ProfileOptions) *Profile {
-	const least, most = 3, 10000
 	steps := p.Steps()
+	const least, samples = 3, 1 << 24 // each has a place in memory
+	most := max(least, min(10000, samples/max(len(steps), 1)))
 	var runs [][]time.Duration
 	stopped, spent := false, time.Duration(0)
 	for part := range breaks + 1 {

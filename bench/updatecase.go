@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nasbench-go/nasbench/autograd"
+	"github.com/nasbench-go/nasbench/internal/machine"
 	"github.com/nasbench-go/nasbench/internal/stream"
 	"github.com/nasbench-go/nasbench/kernels"
 	"github.com/nasbench-go/nasbench/layers"
@@ -40,7 +41,12 @@ type updater struct {
 	grads   []*tensor.Tensor
 }
 
-func (u *update) ready(table *kernels.Table, threads *kernels.Threads) (*updater, error) {
+// ready makes the weights, their gradients and the state of the optimiser, beside as much for so many other updates.
+func (u *update) ready(table *kernels.Table, threads *kernels.Threads, updates int64) (*updater, error) {
+	const tensors = 4 // at the most: AdamW has two moments
+	if need, limit := updates*tensors*4*int64(u.size), machine.Plannable(); limit > 0 && need > limit {
+		return nil, fmt.Errorf("bench: %w", &autograd.MemoryError{What: "the update", Need: need, Limit: limit})
+	}
 	weight := &layers.Parameter{Name: "w", Kind: layers.Weight, Value: tensor.New(u.size)}
 	optimizer, err := u.rule.New([]*layers.Parameter{weight}, table, threads)
 	if err != nil {
@@ -72,11 +78,11 @@ func (r *updater) run(runs int) time.Duration {
 
 // checkUpdate compares the weights after some steps, in which moments and their corrections take part.
 func (c KernelCase) checkUpdate(table, oracle *kernels.Table, threads *kernels.Threads) error {
-	got, err := c.update.ready(table, threads)
+	got, err := c.update.ready(table, threads, 2)
 	if err != nil {
 		return err
 	}
-	want, err := c.update.ready(oracle, threads)
+	want, err := c.update.ready(oracle, threads, 2)
 	if err != nil {
 		return err
 	}

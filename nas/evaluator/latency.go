@@ -2,6 +2,7 @@ package evaluator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nasbench-go/nasbench/autograd"
+	"github.com/nasbench-go/nasbench/internal/machine"
 	"github.com/nasbench-go/nasbench/internal/stream"
 	"github.com/nasbench-go/nasbench/layers"
 	"github.com/nasbench-go/nasbench/nas/space"
@@ -50,7 +52,14 @@ func NewLatency(s space.Space, task space.Task, batch int) (*Latency, error) {
 	if batch < 1 {
 		return nil, fmt.Errorf("evaluator: latency of a batch of %d images", batch)
 	}
-	return &Latency{space: s, input: tensor.Shape{batch, task.Height, task.Width, task.Channels}, known: map[string]float64{}}, nil
+	input := tensor.Shape{batch, task.Height, task.Width, task.Channels}
+	if err := input.Check(); err != nil {
+		return nil, fmt.Errorf("evaluator: latency of a batch of %d images: %w", batch, err)
+	}
+	if need, limit := 4*int64(input.Elements()), machine.Plannable(); limit > 0 && need > limit {
+		return nil, fmt.Errorf("evaluator: latency of a batch of %d images: %w", batch, &autograd.MemoryError{What: "the batch", Need: need, Limit: limit})
+	}
+	return &Latency{space: s, input: input, known: map[string]float64{}}, nil
 }
 
 // Keep takes over what is kept already, which holds from now on whatever was measured before, and keeps there all that is measured.
@@ -74,7 +83,8 @@ func (l *Latency) Keep(k Latencies) error {
 	return nil
 }
 
-// Measure returns the latency of a genome. A network that cannot be built has a latency of 0: its training says why.
+// Measure returns the latency of a genome. A network that cannot be built has a latency of 0: its training says why. It fails if a batch of the network needs more
+// memory than there is.
 func (l *Latency) Measure(g space.Genome) (time.Duration, error) {
 	key := l.space.Key(g)
 	if key == "" {
@@ -85,7 +95,10 @@ func (l *Latency) Measure(g space.Genome) (time.Duration, error) {
 	if ns, ok := l.known[key]; ok {
 		return time.Duration(ns), nil
 	}
-	d := l.run(g)
+	d, err := l.run(g)
+	if err != nil {
+		return 0, fmt.Errorf("evaluator: latency of a batch of %d images: %w", l.input[0], err)
+	}
 	if l.keep != nil {
 		if err := l.keep.Add(key, float64(d)); err != nil {
 			return 0, err
@@ -96,7 +109,7 @@ func (l *Latency) Measure(g space.Genome) (time.Duration, error) {
 }
 
 // run measures.
-func (l *Latency) run(g space.Genome) time.Duration {
+func (l *Latency) run(g space.Genome) (time.Duration, error) {
 	store := layers.NewStore(1)
 	var m layers.Module
 	err := autograd.Build(func() (err error) {
@@ -104,11 +117,11 @@ func (l *Latency) run(g space.Genome) time.Duration {
 		return err
 	})
 	if err != nil {
-		return 0
+		return 0, memoryOnly(err)
 	}
 	p, err := layers.NewPredictor(m, store, layers.PredictorOptions{Input: l.input, Frozen: true, Throughput: true})
 	if err != nil {
-		return 0
+		return 0, memoryOnly(err)
 	}
 	rng := stream.New(1, "latency") // zeros could be faster than images
 	for i := range p.Images() {
@@ -122,7 +135,15 @@ func (l *Latency) run(g space.Genome) time.Duration {
 		times = append(times, time.Since(begin))
 	}
 	slices.Sort(times)
-	return times[len(times)/2]
+	return times[len(times)/2], nil
+}
+
+// memoryOnly returns err if it says that memory is short.
+func memoryOnly(err error) error {
+	if _, short := errors.AsType[*autograd.MemoryError](err); short {
+		return err
+	}
+	return nil
 }
 
 // Evaluator returns an evaluator that does what the given one does and adds the latency of the genome, in milliseconds, to the
