@@ -2,9 +2,12 @@ package main
 
 import (
 	"errors"
+	"runtime"
+	"runtime/debug"
 
 	"github.com/spf13/pflag"
 
+	"github.com/nasbench-go/nasbench/dataset"
 	"github.com/nasbench-go/nasbench/internal/machine"
 )
 
@@ -12,7 +15,23 @@ import (
 type memoryFlag struct{ most int64 }
 
 func (m *memoryFlag) add(flags *pflag.FlagSet) {
-	flags.Var(memoryValue{&m.most}, "memory", "bytes that trainings at the same time may plan, such as 500M or 2G; what needs more computes cheap values twice or is refused (default four fifths of the machine's memory)")
+	flags.Var(memoryValue{&m.most}, "memory", "bytes that trainings at the same time may plan, such as 500M or 2G, all that they keep and prepare included; the images of the data set, and some 100 MB for the program, come on top. What needs more computes cheap values twice or is refused (default four fifths of the machine's memory)")
+}
+
+// heapSlack is what the process may have beside what it has planned, images, and what there is before it plans: garbage, and stacks.
+const heapSlack = 64 << 20
+
+// keep tells the garbage collector to keep the process within the bound, if the user gave one. Without it the heap may grow to twice of what is in use. It is called when
+// the images to train on are in memory; images is their size, which that of test images, read at the end, hardly exceeds. What it returns undoes it.
+func (m *memoryFlag) keep(images int64) (undo func()) {
+	if m.most == 0 {
+		return func() {}
+	}
+	debug.FreeOSMemory() // what reading the images has left
+	var s runtime.MemStats
+	runtime.ReadMemStats(&s)
+	before := debug.SetMemoryLimit(int64(s.HeapAlloc) + m.most + max(heapSlack, images))
+	return func() { debug.SetMemoryLimit(before) }
 }
 
 // share returns how many bytes each of a number of trainings that run at the same time may plan.
@@ -45,3 +64,6 @@ func (v memoryValue) Set(s string) error {
 	*v.p = n
 	return nil
 }
+
+// imageBytes returns the size of the images of a split.
+func imageBytes(s *dataset.Split) int64 { return int64(s.Len()) * int64(s.Height*s.Width*s.Channels) }

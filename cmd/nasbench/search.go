@@ -233,6 +233,9 @@ func (a *app) search(ctx context.Context, flags *pflag.FlagSet, o *searchOptions
 	defer s.display.clear()
 	goOn := s.goOnCommand(nil, study.StopInterrupted, true)
 	a.ending.train(func() string { return "; go on with: " + goOn })
+	if s.data.All != nil {
+		defer s.memory.keep(imageBytes(s.data.All))()
+	}
 	return s.run(ctx)
 }
 

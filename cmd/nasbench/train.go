@@ -136,6 +136,7 @@ func (a *app) train(ctx context.Context, flags *pflag.FlagSet, o *trainOptions) 
 	if err != nil {
 		return err
 	}
+	defer o.memory.keep(imageBytes(data.All))()
 	if err := checkRecipe(o.recipe, task); err != nil {
 		return err
 	}

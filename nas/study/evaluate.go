@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"time"
 )
@@ -15,7 +16,16 @@ type message struct {
 	worker int
 	event  Event
 	end    *ending
+	panic  *Panic
 }
+
+// Panic is what [Run] panics with when an evaluation has panicked in a goroutine of its own, where nobody could recover.
+type Panic struct {
+	Value any    // of the evaluation's panic
+	Stack []byte // of its goroutine
+}
+
+func (p *Panic) Error() string { return fmt.Sprint(p.Value) }
 
 // ending is how an evaluation ended. The trial is valid if err is nil; a Stopped
 // trial goes to the observer only.
@@ -32,6 +42,11 @@ func (s *search) launch(ctx context.Context, p *slot) {
 	s.running[p] = struct{}{}
 	s.observe(Event{Kind: TrialStarted, Index: p.index, Genome: p.text, Worker: worker})
 	go func() {
+		defer func() {
+			if v := recover(); v != nil {
+				s.messages <- message{slot: p, worker: worker, panic: &Panic{v, debug.Stack()}}
+			}
+		}()
 		end := s.evaluate(ctx, p, worker)
 		s.messages <- message{slot: p, worker: worker, end: &end}
 	}()
@@ -40,6 +55,9 @@ func (s *search) launch(ctx context.Context, p *slot) {
 // receive handles one message of a worker.
 func (s *search) receive(m message) {
 	p := m.slot
+	if m.panic != nil {
+		panic(m.panic)
+	}
 	if m.end == nil {
 		m.event.Index, m.event.Genome, m.event.Worker = p.index, p.text, m.worker
 		if step := m.event.Step; m.event.Kind == StepDone && step.Steps > 0 {
