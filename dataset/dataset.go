@@ -59,6 +59,13 @@ type Options struct {
 	// Label names the column of the labels in the header of digits, or its number, counted from 1;
 	// "" looks for it.
 	Label string
+
+	// Header says whether the first line of digits is a header; the zero value finds out.
+	Header Header
+
+	// PixelScale is the value of a white pixel in digits: pixels are from 0 to it, and clipped. Zero finds out
+	// whether it is 1, 16 or 255. It is not negative.
+	PixelScale float64
 }
 
 // Dataset is an open data set: its train split, and the way to its test split.

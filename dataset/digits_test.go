@@ -32,7 +32,7 @@ func TestDigitsForms(t *testing.T) {
 		{"byte order mark", "\xef\xbb\xbf0,0,255,128,64\n1,255,0,0,0\n2,0,0,0,255\n", []string{"0", "1", "2"}, nil},
 		{"spaces and blank lines", "0, 0 ,255,128,64\n\n1, 255,0,0,0\n2,0,0,0,255\n\n", []string{"0", "1", "2"}, nil},
 	} {
-		s, err := readDigits(strings.NewReader(c.text), "")
+		s, _, err := readDigits(strings.NewReader(c.text), Options{})
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
@@ -55,7 +55,7 @@ func TestDigitsForms(t *testing.T) {
 
 func TestDigitsInColour(t *testing.T) {
 	row := strings.Repeat(",9,99,200", 4)
-	s, err := readDigits(strings.NewReader("0"+row+"\n1"+row+"\n"), "")
+	s, _, err := readDigits(strings.NewReader("0"+row+"\n1"+row+"\n"), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func FuzzReadDigits(f *testing.F) {
 	f.Add([]byte("0\n1\n"))
 	f.Add([]byte("\xef\xbb\xbf\"label\",a\n\"\"\"\",1e1\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		s, err := readDigits(bytes.NewReader(text), "")
+		s, _, err := readDigits(bytes.NewReader(text), Options{})
 		if err != nil {
 			return
 		}
@@ -182,9 +182,10 @@ func TestLabelColumnOfTheOptions(t *testing.T) {
 	}{
 		{headed, "kind", []string{"x", "y"}},
 		{headed, "2", []string{"x", "y"}},
+		{headed, "", []string{"x", "y"}}, // the only column of words
 		{plain, "2", []string{"0", "1"}},
 	} {
-		s, err := readDigits(strings.NewReader(c.text), c.label)
+		s, _, err := readDigits(strings.NewReader(c.text), Options{Label: c.label})
 		if err != nil {
 			t.Errorf("%q: %v", c.label, err)
 			continue
@@ -194,14 +195,14 @@ func TestLabelColumnOfTheOptions(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ text, label, want string }{
-		{headed, "", "names no column label, class or target"},
 		{headed, "sort", `names no column "sort"`},
 		{headed, "6", "there is no column 6 for the labels; there are 5"},
 		{plain, "0", "there is no column 0"},
 		{plain, "kind", `none of its 5 columns is named "kind"`},
+		{"a,b,c,d,e\n0,1,2,3,4\n1,5,6,7,8\n", "", "names no column label, class or target"},
 		{"kind,KIND,b,c,d\n1,2,3,4,5\n", "kind", "fields 1 and 2 both name"},
 	} {
-		if _, err := readDigits(strings.NewReader(c.text), c.label); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, _, err := readDigits(strings.NewReader(c.text), Options{Label: c.label}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: %v, want %s", c.label, err, c.want)
 		}
 	}
