@@ -48,7 +48,7 @@ func (r *csvRows) read() (csvRow, error) {
 	record, err := r.Read()
 	if err != nil {
 		if parse, ok := errors.AsType[*csv.ParseError](err); ok && errors.Is(parse.Err, csv.ErrFieldCount) {
-			return csvRow{}, &placeError{fmt.Sprintf("line %d", parse.Line), fmt.Errorf("%d fields, not as many fields as in the first line, which has %d", len(record), r.FieldsPerRecord)}
+			return csvRow{}, &placeError{fmt.Sprintf("line %d", parse.Line), fmt.Errorf("not as many fields as in the first line: %d, not %d", len(record), r.FieldsPerRecord)}
 		}
 		return csvRow{}, csvError(err)
 	}
@@ -110,7 +110,7 @@ func readCSV(r io.Reader, o Options) (*csvTable, error) {
 	rows := &csvRows{Reader: csv.NewReader(b)}
 	rows.Comma = separator(b)
 	rows.ReuseRecord = true
-	rows.TrimLeadingSpace = true
+	rows.TrimLeadingSpace = rows.Comma != '\t' // which is a space too: an empty field would be lost
 	broken := rows.readHead()
 	t := &csvTable{}
 	if len(rows.head) > 0 {

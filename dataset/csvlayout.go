@@ -10,14 +10,17 @@ import (
 )
 
 // Header says whether the first line of a CSV file names the columns.
-type Header int
+type Header string
 
-// Values of [Header].
+// The values of [Header]. HeaderAuto, which is also what "" means, finds out.
 const (
-	HeaderAuto Header = iota // finds out
-	HeaderYes
-	HeaderNo
+	HeaderAuto Header = "auto"
+	HeaderYes  Header = "yes"
+	HeaderNo   Header = "no"
 )
+
+// Headers returns the values of [Header].
+func Headers() []Header { return []Header{HeaderAuto, HeaderYes, HeaderNo} }
 
 // csvLayout says what the first line and the columns of a CSV file are.
 type csvLayout struct {
@@ -32,11 +35,12 @@ type csvLayout struct {
 // newLayout decides by the first lines of a file and by what the options say.
 func newLayout(head []csvRow, o Options) (csvLayout, error) {
 	first, rest := head[0].fields, head[1:]
-	l := csvLayout{width: len(first), label: -1, index: -1, told: o.Header != HeaderAuto}
+	l := csvLayout{width: len(first), label: -1, index: -1, told: true}
 	switch o.Header {
-	case HeaderYes:
-		l.header = true
-	case HeaderAuto:
+	case HeaderYes, HeaderNo:
+		l.header = o.Header == HeaderYes
+	case HeaderAuto, "":
+		l.told = false
 		l.header = l.findHeader(first, rest, o.Label)
 	}
 	body := head

@@ -1,10 +1,13 @@
 package dataset
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"slices"
 )
 
 const (
@@ -103,6 +106,12 @@ func openDigits(info Info, path string, o Options) (*Dataset, error) {
 
 // readDigits reads a CSV file as described at digitsSource, and says what it decided.
 func readDigits(r io.Reader, o Options) (s *Split, notes []string, err error) {
+	if !slices.Contains(Headers(), cmp.Or(o.Header, HeaderAuto)) {
+		return nil, nil, fmt.Errorf("a header of %q; want %s, %s or %s", o.Header, HeaderAuto, HeaderYes, HeaderNo)
+	}
+	if !(o.PixelScale >= 0 && o.PixelScale <= math.MaxFloat32) {
+		return nil, nil, fmt.Errorf("a pixel scale of %g; want a number above 0, or 0 to find out", o.PixelScale)
+	}
 	t, err := readCSV(r, o)
 	if err != nil {
 		return nil, nil, err

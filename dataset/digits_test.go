@@ -158,17 +158,18 @@ func TestDigitsTestSplitIsAFixedTenth(t *testing.T) {
 }
 
 func FuzzReadDigits(f *testing.F) {
-	f.Add([]byte("0,0,255,128,64\n1,255,0,0,0\n"))
-	f.Add([]byte("label;a\r\nx;0.5\r\ny;1\r\n"))
-	f.Add([]byte("0\n1\n"))
-	f.Add([]byte("\xef\xbb\xbf\"label\",a\n\"\"\"\",1e1\n"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		s, _, err := readDigits(bytes.NewReader(text), Options{})
+	f.Add([]byte("0,0,255,128,64\n1,255,0,0,0\n"), "", "auto", 0.0)
+	f.Add([]byte("label;a\r\nx;0.5\r\ny;1\r\n"), "label", "yes", 1.0)
+	f.Add([]byte("0\n1\n"), "1", "no", 16.0)
+	f.Add([]byte("\xef\xbb\xbf\"label\",a\n\"\"\"\",1e1\n"), "", "", 1e-40)
+	f.Add([]byte(",0,1,2,3,label\n0,1,2,3,4,0\n1,5,6,7,8,1\n"), "", "auto", 0.0)
+	f.Fuzz(func(t *testing.T, text []byte, label, header string, scale float64) {
+		s, notes, err := readDigits(bytes.NewReader(text), Options{Label: label, Header: Header(header), PixelScale: scale})
 		if err != nil {
 			return
 		}
-		if s.Len() == 0 || len(s.Classes) == 0 {
-			t.Fatal("a split without samples or classes")
+		if s.Len() == 0 || len(s.Classes) < 2 || len(notes) < 3 {
+			t.Fatalf("a split of %d samples and %d classes, %d notes", s.Len(), len(s.Classes), len(notes))
 		}
 	})
 }

@@ -8,7 +8,7 @@
 //	fashion-mnist       60,000 + 10,000 grey 28x28 images of clothes, IDX files
 //	mnist               60,000 + 10,000 grey 28x28 handwritten digits, IDX files
 //	cifar10             50,000 + 10,000 colour 32x32 photographs, binary batches
-//	digits:FILE         a CSV file with one flattened image and its label a line
+//	digits:FILE         a CSV file with one flattened image and its label a line, with a header or without
 //	images:FOLDER       a folder with one subfolder of pictures per class
 //
 // A path after a colon works for every name and means the same as [Options.Dir].

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -18,21 +19,21 @@ import (
 // dataFlags say where data sets are looked for.
 type dataFlags struct {
 	pictureFlags
-	dir   string
-	size  int
-	label string
+	csvFlags
+	dir  string
+	size int
 }
 
 func (d *dataFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&d.dir, "data-dir", "", "look for data sets in `DIR` first")
 	flags.Var(intValue{p: &d.size, min: 1}, "image-size", "height and width that the pictures of data set images are scaled to (default 32)")
 	d.pictureFlags.add(flags)
-	flags.StringVar(&d.label, "label-column", "", "`NAME` in the header, or number from 1, of the column with the labels of data set digits (default found by itself)")
+	d.csvFlags.add(flags)
 }
 
 // dataFlagNames are those of the flags that decide what images a data set has. Studies and checkpoints record them.
 func dataFlagNames() []string {
-	return append([]string{"image-size", "label-column"}, pictureFlagNames()...)
+	return slices.Concat([]string{"image-size"}, csvFlagNames(), pictureFlagNames())
 }
 
 // options returns the options of the data set. A folder that is not there is an error: it
@@ -43,7 +44,8 @@ func (d *dataFlags) options() (dataset.Options, error) {
 			return dataset.Options{}, fmt.Errorf("--data-dir: %w", err)
 		}
 	}
-	o := dataset.Options{Dir: d.dir, Size: d.size, Label: d.label}
+	o := dataset.Options{Dir: d.dir, Size: d.size}
+	d.csvFlags.set(&o)
 	d.pictureFlags.set(&o)
 	return o, nil
 }
