@@ -103,7 +103,8 @@ func (s *session) relax(ctx context.Context) error {
 	o.Seed, o.Threads, o.SecondOrder = s.seed, threads, s.darts.order == 2
 	o.MaxMemory = s.memory.share(1)
 	o.Size.Reductions = s.size.Reductions
-	o.Checkpoint = fmt.Sprintf("%s.%s.darts", s.file.Path(), s.studyName)
+	o.Checkpoint = sideFile(s.file.Path(), s.studyName, dartsStrategy)
+	o.Data, o.Study = s.dataIdentity.digest, s.identity
 	if s.time > 0 {
 		o.Deadline = s.start.Add(time.Duration(dartsShare * float64(s.time)))
 	}

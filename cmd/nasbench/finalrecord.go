@@ -41,7 +41,7 @@ type leftFinal struct {
 
 // finalCheckpoint is the file in which a final training is kept until it is done.
 func (s *session) finalCheckpoint() string {
-	return fmt.Sprintf("%s.%s.final", s.file.Path(), s.studyName)
+	return sideFile(s.file.Path(), s.studyName, "final")
 }
 
 // finalOwner is the note by which a checkpoint belongs to the study.

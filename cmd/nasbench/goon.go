@@ -83,7 +83,7 @@ func (s *session) goOnCommand(trials []study.Trial, stop study.Stop, interrupted
 	case s.trials > 0:
 		limit = more
 	}
-	args := []string{"search", "--study", s.file.Path()}
+	args := []string{"search", "--study", absolute(s.file.Path())}
 	args = append(args, flagsNotDefault(s.flags, "name", "data-dir", "final-epochs", "final-seeds")...)
 	if limit > 0 {
 		args = append(args, "--trials", fmt.Sprint(limit))
@@ -105,6 +105,7 @@ func atLevel(level string) string {
 
 // goOnText says how a search goes on with a study that is on record.
 func (r *recording) goOnText(file string) string {
+	file = absolute(file)
 	run := program(os.Args[0], currentBuild()) + " "
 	switch {
 	case r.Settings["copy-of"] != "":

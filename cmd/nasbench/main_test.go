@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
-	for _, name := range []string{"HOME", "XDG_DATA_HOME", "LocalAppData"} {
+	for _, name := range []string{"HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "LocalAppData"} {
 		os.Setenv(name, home)
 	}
 	os.Unsetenv("NASBENCH_DATA")

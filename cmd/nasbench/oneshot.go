@@ -130,7 +130,8 @@ func (s *session) share(ctx context.Context) error {
 	}
 	o := s.oneshot.supernet(s.space, s.data, s.recipe, s.seed, threads, s.display, print)
 	o.MaxMemory = s.memory.share(1)
-	o.Checkpoint = fmt.Sprintf("%s.%s.oneshot", s.file.Path(), s.studyName)
+	o.Checkpoint = sideFile(s.file.Path(), s.studyName, oneshotStrategy)
+	o.Data, o.Study = s.dataIdentity.digest, s.identity
 	if s.time > 0 {
 		o.TrainTime = max(time.Until(s.start.Add(time.Duration(supernetShare*float64(s.time)))), time.Millisecond)
 		o.SearchTime = time.Duration(pathsShare * float64(s.time))

@@ -74,6 +74,13 @@ func (d *display) line(format string, args ...any) {
 	d.drawn = time.Time{}
 }
 
+// lines prints some texts, a line each.
+func (d *display) lines(texts []string) {
+	for _, text := range texts {
+		d.line("%s", text)
+	}
+}
+
 // due reports whether the line may be drawn again, so that the text need not be made in vain.
 func (d *display) due() bool { return d.live && time.Since(d.drawn) >= barInterval }
 

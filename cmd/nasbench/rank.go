@@ -48,7 +48,7 @@ type rankOptions struct {
 // them: more of them begin with the same.
 func rankSettings() []string {
 	return append([]string{
-		"space", "channels", "cells", "reductions", "dataset", "train-samples", "validation", "epochs", "seed",
+		"space", "channels", "cells", "reductions", "dataset", "data-dir", "train-samples", "validation", "epochs", "seed",
 		"max-flops", "max-macs", "max-params", "min-params", "max-activation", "max-channels",
 	}, slices.Concat(dataFlagNames(), recipeFlagNames(), supernetFlagNames())...)
 }
@@ -113,7 +113,9 @@ type ranking struct {
 	level   kernels.Level
 	genomes []space.Genome
 
-	recorded bool // whether it goes on with a recorded one, whose settings hold
+	recorded bool     // whether it goes on with a recorded one, whose settings hold
+	given    []string // flags of the user's own that say where something lies
+	identity string   // of the study of the first seed
 }
 
 func (a *app) rank(ctx context.Context, flags *pflag.FlagSet, o *rankOptions) (err error) {
@@ -126,6 +128,9 @@ func (a *app) rank(ctx context.Context, flags *pflag.FlagSet, o *rankOptions) (e
 		return &usageError{err}
 	}
 	r.level = detection.Level
+	if r.given, err = settleLocations(flags); err != nil {
+		return err
+	}
 	if o.studyFile == "" || !exists(o.studyFile) {
 		if err := checkStudyName(o.studyName); err != nil {
 			return err
@@ -155,6 +160,9 @@ func (a *app) rank(ctx context.Context, flags *pflag.FlagSet, o *rankOptions) (e
 			if err := adopt(flags, rankSettings(), info.Settings); err != nil {
 				return fmt.Errorf("study %s: %q: %w", r.file.Path(), o.studyName, err)
 			}
+			if err := findRecorded(flags, r.file.Path(), r.given); err != nil {
+				return err
+			}
 		}
 		if err := r.prepare(ctx); err != nil {
 			return err
@@ -182,7 +190,7 @@ func exists(path string) bool {
 func (r *ranking) seedName(seed int) string { return fmt.Sprintf("%s.%d", r.studyName, seed+1) }
 
 func (r *ranking) goOnCommand() string {
-	args := []string{"rank", "--study", r.file.Path()}
+	args := []string{"rank", "--study", absolute(r.file.Path())}
 	args = append(args, flagsNotDefault(r.flags, "name", "data-dir", "architectures", "seeds")...)
 	return program(os.Args[0], currentBuild()) + " " + command(args...)
 }
@@ -211,7 +219,7 @@ func (r *ranking) prepare(ctx context.Context) (err error) {
 		r.workers = max(runtime.GOMAXPROCS(0)/r.threads, 1)
 	}
 	var task space.Task
-	if r.data, task, err = r.open(); err != nil {
+	if r.data, task, err = r.open(ctx); err != nil {
 		return err
 	}
 	if err := checkRecipe(r.recipe, task); err != nil {
@@ -295,19 +303,49 @@ type rankRun struct {
 	Version string `json:"version"`
 }
 
-func (r *ranking) run(ctx context.Context) error {
-	var stores []study.Store
-	settings := settingsOf(r.flags, rankSettings())
+// openStudies opens the record of every seed. A ranking that is begun starts from nothing, whatever lies beside its file.
+func (r *ranking) openStudies() (stores []study.Store, settings study.Settings, err error) {
+	settings = settingsOf(r.flags, rankSettings())
 	settings[levelSetting] = r.level.String()
 	if d := r.spaceDigest(); d != "" {
 		settings[spaceSetting] = d
 	}
+	r.dataIdentity.record(settings)
+	words, err := clearSideFiles(r.file, r.seedName(0), r.studyName)
+	if err != nil {
+		return nil, nil, err
+	}
 	for seed := range r.seeds {
-		s, err := r.file.Study(r.seedName(seed), settings)
+		name := r.seedName(seed)
+		info, ok, err := r.file.Find(name)
 		if err != nil {
-			return settingsError(err)
+			return nil, nil, err
+		}
+		if ok {
+			more, err := amendStudy(r.file, name, info.Settings, settings)
+			if err != nil {
+				return nil, nil, err
+			}
+			if seed == 0 {
+				words = append(words, more...)
+			}
+		}
+		s, err := r.file.Study(name, settings)
+		if err != nil {
+			return nil, nil, settingsError(err)
 		}
 		stores = append(stores, s)
+	}
+	info, _, err := r.file.Find(r.seedName(0))
+	r.identity = info.Identity()
+	r.display.lines(words)
+	return stores, settings, err
+}
+
+func (r *ranking) run(ctx context.Context) error {
+	stores, settings, err := r.openStudies()
+	if err != nil {
+		return err
 	}
 	r.display.line("rank: %s of space %s, data set %s (%s images to train, %s to compare), %s of each, %s kernels; study %s",
 		plural(len(r.genomes), "architecture"), r.space.Name(), r.datasetName, formatWhole(r.data.Train.Len()), formatWhole(r.data.Validation.Len()), plural(r.seeds, "training"), r.level, r.file.Path())
@@ -330,7 +368,8 @@ func (r *ranking) inherit(ctx context.Context, list []rankedArchitecture) error 
 	defer threads.Close()
 	o := r.oneshot.supernet(r.space, r.data, r.recipe, r.seed, threads, r.display, func(oneshotRecord) {})
 	o.Judge, o.JudgeImages, o.Search = r.data.Validation, 0, "random"
-	o.Checkpoint = fmt.Sprintf("%s.%s.oneshot", r.file.Path(), r.studyName)
+	o.Checkpoint = sideFile(r.file.Path(), r.studyName, oneshotStrategy)
+	o.Data, o.Study = r.dataIdentity.digest, r.identity
 	n, err := oneshot.NewSupernet(o)
 	if err != nil {
 		return err

@@ -71,7 +71,7 @@ const levelSetting = "level"
 // searchSettings are the flags that decide the results of a search and are recorded with it.
 func searchSettings() []string {
 	return append([]string{
-		"space", "channels", "cells", "reductions", "strategy", "dataset", "train-samples", "validation", "epochs", "seed",
+		"space", "channels", "cells", "reductions", "strategy", "dataset", "data-dir", "train-samples", "validation", "epochs", "seed",
 		"max-flops", "max-macs", "max-params", "min-params", "max-activation", "max-channels", "max-latency", "latency-batch",
 	}, slices.Concat(dataFlagNames(), recipeFlagNames(), dartsFlagNames(), oneshotFlagNames(), evolutionFlagNames(), helpFlagNames())...)
 }
@@ -157,6 +157,9 @@ type session struct {
 	earlier         []study.Trial      // that the strategy is told before it begins
 	earlierSettings study.Settings     // of their study
 	limit           context.Context    // ends with that of the command, and when the time is used up
+	given           []string           // flags of the user's own that say where something lies
+	identity        string             // of the study; "" for one of before studies had any
+	words           []string           // to be said at the start
 }
 
 // interrupted is what long work asks whether to go on.
@@ -186,6 +189,9 @@ func (a *app) search(ctx context.Context, flags *pflag.FlagSet, o *searchOptions
 		endLimit()
 		err = s.timeError(ctx, err)
 	}()
+	if s.given, err = settleLocations(flags); err != nil {
+		return err
+	}
 	s.suit()
 	begun := false
 	if o.studyFile != "" {
@@ -223,8 +229,8 @@ func (a *app) search(ctx context.Context, flags *pflag.FlagSet, o *searchOptions
 	if err := s.warm(); err != nil {
 		return err
 	}
-	if s.store, err = s.file.Study(o.studyName, s.settings()); err != nil {
-		return settingsError(err)
+	if err := s.beginOrGoOn(); err != nil {
+		return err
 	}
 	if err := s.keepLatencies(); err != nil {
 		return err
@@ -233,6 +239,7 @@ func (a *app) search(ctx context.Context, flags *pflag.FlagSet, o *searchOptions
 	defer s.display.clear()
 	goOn := s.goOnCommand(nil, study.StopInterrupted, true)
 	a.ending.train(func() string { return "; go on with: " + goOn })
+	s.display.lines(s.words)
 	if s.data.All != nil {
 		defer s.memory.keep(imageBytes(s.data.All))()
 	}
@@ -281,6 +288,9 @@ func (s *session) goOn(ctx context.Context) error {
 		if err := adopt(s.flags, slices.Concat(searchSettings(), tabularSettings()), info.Settings); err != nil {
 			return fmt.Errorf("study %s: %q: %w", s.file.Path(), s.studyName, err)
 		}
+		if err := findRecorded(s.flags, s.file.Path(), s.given); err != nil {
+			return err
+		}
 		if err := s.check(s.flags); err != nil {
 			return err
 		}
@@ -315,6 +325,7 @@ func (s *session) settings() study.Settings {
 	if d := s.spaceDigest(); d != "" {
 		settings[spaceSetting] = d
 	}
+	s.dataIdentity.record(settings)
 	return settings
 }
 
@@ -327,9 +338,6 @@ func settingsError(err error) error {
 	for _, d := range settings.Differences {
 		if d.Name == levelSetting && d.Recorded != "" {
 			err = fmt.Errorf("%w; kernels of another level round differently: go on with %s=%s, on a machine that has it", err, kernels.LevelVariable, d.Recorded)
-		}
-		if d.Name == digestSetting && d.Recorded != "" && d.Given != "" {
-			err = fmt.Errorf("%w; the file given with --table holds another table than the one that the study was made with", err)
 		}
 	}
 	return &usageError{err}
@@ -347,7 +355,7 @@ func (s *session) prepare(ctx context.Context) (err error) {
 		return s.newStrategy()
 	}
 	var task space.Task
-	if s.data, task, err = s.open(); err != nil {
+	if s.data, task, err = s.open(ctx); err != nil {
 		return err
 	}
 	if err := checkRecipe(s.recipe, task); err != nil {

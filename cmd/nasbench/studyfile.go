@@ -93,7 +93,7 @@ func adopt(flags *pflag.FlagSet, names []string, settings map[string]string) err
 
 // laterFlags came after studies had been recorded. They are settings only where they differ from their default, so
 // that those studies can be gone on with.
-var laterFlags = [...]string{"max-macs", "channels", "cells", "reductions", "schedule", "optimizer", "ema", "max-latency", "latency-batch", "label-column", "header", "pixel-scale", "fit", "background", "skip-bad", "warm-start", "warm-start-name", "prune", "oneshot-widths"}
+var laterFlags = [...]string{"max-macs", "channels", "cells", "reductions", "schedule", "optimizer", "ema", "max-latency", "latency-batch", "label-column", "data-dir", "header", "pixel-scale", "fit", "background", "skip-bad", "warm-start", "warm-start-name", "prune", "oneshot-widths"}
 
 // settingsOf returns the values of the flags in names, without laterFlags that have their default.
 func settingsOf(flags *pflag.FlagSet, names []string) map[string]string {

@@ -80,10 +80,9 @@ func (s *session) channelsBounded() bool {
 	return s.flags.Changed("max-channels") || s.recorded["max-channels"] != ""
 }
 
-// tableSettings removes from the settings what is of training alone, and adds what the table holds. A table that was moved or packed is
-// the same table.
+// tableSettings removes from the settings what is of training alone, and adds what the table holds.
 func (s *session) tableSettings(settings study.Settings) {
-	of := slices.Concat([]string{"dataset", "train-samples", "validation", "epochs"}, dataFlagNames(), recipeFlagNames())
+	of := slices.Concat([]string{"dataset", "data-dir", "train-samples", "validation", "epochs"}, dataFlagNames(), recipeFlagNames())
 	maps.DeleteFunc(settings, func(name, _ string) bool { return slices.Contains(of, name) })
 	delete(settings, levelSetting)
 	if !s.channelsBounded() {
@@ -91,9 +90,6 @@ func (s *session) tableSettings(settings study.Settings) {
 	}
 	maps.Copy(settings, settingsOf(s.flags, tabularSettings()))
 	settings[digestSetting] = s.known.Digest()
-	if s.recorded[digestSetting] == settings[digestSetting] {
-		settings["table"] = s.recorded["table"]
-	}
 }
 
 // tableResult is what a search in a table comes to.

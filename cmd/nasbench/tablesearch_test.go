@@ -97,8 +97,8 @@ func TestStudyIsNotGoneOnWithInAnotherTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := nasbench(t, nil, "search", "--study", study, "--table", other, "--trials", "31")
-	wantOneLine(t, r, exitUsage, "table-digest was ")
-	wantOneLine(t, r, exitUsage, "holds another table than the one that the study was made with")
+	wantOneLine(t, r, exitUsage, "was made with another table: "+packed+" (digest ")
+	wantOneLine(t, r, exitUsage, ", now "+other+" (digest ")
 	wantOneLine(t, nasbench(t, nil, "search", "--study", study, "--metric", "truth"), exitUsage, "metric was seen, now truth")
 	wantOneLine(t, nasbench(t, nil, "search", "--study", study, "--evaluator", "training"), exitUsage, "evaluator was tabular, now not set")
 }

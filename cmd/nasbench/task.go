@@ -50,6 +50,7 @@ type taskFlags struct {
 	spaceFlags
 	datasetName  string
 	dataFlags    dataFlags
+	dataIdentity dataIdentity // once it is open
 	trainSamples int
 	validation   float64
 	seed         uint64
@@ -133,7 +134,7 @@ func known(what, name string, names []string) error {
 
 // open reads the data set and divides its training images. Without validation images the networks
 // train on all.
-func (t *taskFlags) open() (evaluator.Data, space.Task, error) {
+func (t *taskFlags) open(ctx context.Context) (evaluator.Data, space.Task, error) {
 	fail := func(err error) (evaluator.Data, space.Task, error) { return evaluator.Data{}, space.Task{}, err }
 	options, err := t.dataFlags.options()
 	if err != nil {
@@ -142,6 +143,9 @@ func (t *taskFlags) open() (evaluator.Data, space.Task, error) {
 	d, err := dataset.Open(t.datasetName, options)
 	if err != nil {
 		return fail(dataError(t.datasetName, err))
+	}
+	if t.dataIdentity, err = newDataIdentity(ctx, d); err != nil {
+		return fail(err)
 	}
 	all := d.Train()
 	if t.trainSamples > 0 && t.trainSamples < all.Len() {

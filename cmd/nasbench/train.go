@@ -34,7 +34,7 @@ type trainOptions struct {
 	memory      memoryFlag
 	test        bool
 	out, resume string
-	spaceWas    string // digest in the checkpoint to go on with; "" if it has none
+	recorded    study.Settings // of the checkpoint to go on with
 	json, quiet bool
 }
 
@@ -43,7 +43,7 @@ const defaultTrainEpochs = 10
 // trainSettings are the flags that decide the bits of a training. A checkpoint records them.
 func trainSettings() []string {
 	return slices.Concat([]string{
-		"arch", "space", "channels", "cells", "reductions", "dataset", "train-samples", "validation", "epochs", "seed",
+		"arch", "space", "channels", "cells", "reductions", "dataset", "data-dir", "train-samples", "validation", "epochs", "seed",
 	}, dataFlagNames(), recipeFlagNames())
 }
 
@@ -118,8 +118,12 @@ func (a *app) train(ctx context.Context, flags *pflag.FlagSet, o *trainOptions) 
 	if o.arch, err = readArch(ctx, o.arch, a.stdin); err != nil {
 		return err
 	}
+	given, err := settleLocations(flags)
+	if err != nil {
+		return err
+	}
 	if o.resume != "" {
-		if err := o.adoptCheckpoint(flags); err != nil {
+		if err := o.adoptCheckpoint(flags, given); err != nil {
 			return err
 		}
 		if o.out == "" {
@@ -132,7 +136,7 @@ func (a *app) train(ctx context.Context, flags *pflag.FlagSet, o *trainOptions) 
 	if err := writable(o.out); err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
-	data, task, err := o.open()
+	data, task, err := o.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -148,11 +152,12 @@ func (a *app) train(ctx context.Context, flags *pflag.FlagSet, o *trainOptions) 
 	if err != nil {
 		return usagef("--arch: %w", err)
 	}
-	if was, is := o.spaceWas, o.spaceDigest(); was != "" && was != is {
-		return usagef("--resume: %s was made with other contents of %s (%s was %s, now %s)", o.resume, o.spaceName, spaceSetting, was, is)
+	words, err := o.reconcile(flags)
+	if err != nil {
+		return err
 	}
 	o.arch = genome.String()
-	t := &training{trainOptions: o, app: a, flags: flags, data: data, genome: genome, start: time.Now()}
+	t := &training{trainOptions: o, app: a, flags: flags, data: data, genome: genome, start: time.Now(), words: words}
 	if t.cost, err = s.Cost(genome); err != nil {
 		return err
 	}
@@ -189,14 +194,21 @@ func readArch(ctx context.Context, arch string, stdin io.Reader) (string, error)
 }
 
 // adoptCheckpoint takes over the settings of the checkpoint to go on with. Flags that say something
-// else are a mistake.
-func (o *trainOptions) adoptCheckpoint(flags *pflag.FlagSet) error {
+// else are a mistake, but for those that say where something lies, which are in given: see reconcile.
+func (o *trainOptions) adoptCheckpoint(flags *pflag.FlagSet, given []string) error {
 	f, err := safetensors.ReadFile(o.resume)
+	if errors.Is(err, safetensors.ErrFormat) {
+		return fmt.Errorf("--resume: %s is not a checkpoint of nasbench train, nor any other safetensors file", o.resume)
+	}
 	if err != nil {
 		return fmt.Errorf("--resume: %w", err)
 	}
-	o.spaceWas = f.Metadata["note."+spaceSetting]
-	recorded := study.Settings{}
+	o.recorded = study.Settings{}
+	for _, name := range []string{spaceSetting, dataSetting, contentsSetting} {
+		if value := f.Metadata["note."+name]; value != "" {
+			o.recorded[name] = value
+		}
+	}
 	for _, name := range trainSettings() {
 		value, ok := f.Metadata["note."+name]
 		if slices.Contains(laterFlags[:], name) && (!ok || value == flags.Lookup(name).DefValue) {
@@ -205,18 +217,59 @@ func (o *trainOptions) adoptCheckpoint(flags *pflag.FlagSet) error {
 		if !ok {
 			return fmt.Errorf("--resume: %s is not a checkpoint of nasbench train", o.resume)
 		}
-		recorded[name] = value
+		o.recorded[name] = value
 	}
-	if err := adopt(flags, trainSettings(), recorded); err != nil {
+	if err := adopt(flags, trainSettings(), o.recorded); err != nil {
 		return fmt.Errorf("--resume: %s: %w", o.resume, err)
 	}
-	differ := recorded.Compare(settingsOf(flags, trainSettings()))
-	differ = slices.DeleteFunc(differ, func(d study.Difference) bool { return d.Name == "arch" && sameArch(d) })
-	if len(differ) > 0 {
-		d := differ[0]
-		return usagef("--resume: %s was made with other settings: %s was %s, now %s", o.resume, d.Name, d.Recorded, d.Given)
+	if err := findRecorded(flags, o.resume, given); err != nil {
+		return err
+	}
+	// Before the data set is read, as far as that goes.
+	now := study.Settings(settingsOf(flags, trainSettings()))
+	later := func(name string) bool {
+		switch name {
+		case "dataset":
+			return dataKind(o.recorded[name]) == dataKind(now[name])
+		case "space":
+			return isSpaceFile(o.recorded[name]) && isSpaceFile(now[name])
+		}
+		return name == "data-dir" || name == spaceSetting || name == dataSetting || name == contentsSetting
+	}
+	return o.refuse(o.recorded.Compare(now), later)
+}
+
+// refuse makes the first difference that counts an error.
+func (o *trainOptions) refuse(differ []study.Difference, without func(name string) bool) error {
+	for _, d := range differ {
+		if without(d.Name) || d.Name == "arch" && sameArch(d) {
+			continue
+		}
+		return usagef("--resume: %s was made with other settings: %s was %s, now %s", o.resume, d.Name, orNone(d.Recorded), orNone(d.Given))
 	}
 	return nil
+}
+
+// recordIdentity adds to settings what the flags do not say: what the data set and the space hold.
+func (o *trainOptions) recordIdentity(settings study.Settings) {
+	if d := o.spaceDigest(); d != "" {
+		settings[spaceSetting] = d
+	}
+	o.dataIdentity.record(settings)
+}
+
+// reconcile holds data set and space against those of the checkpoint to go on with, and says what a person should know.
+func (o *trainOptions) reconcile(flags *pflag.FlagSet) (words []string, err error) {
+	if o.resume == "" {
+		return nil, nil
+	}
+	now := study.Settings(settingsOf(flags, trainSettings()))
+	o.recordIdentity(now)
+	r, err := reconcile("--resume: "+o.resume, o.recorded, now)
+	if err != nil {
+		return nil, err
+	}
+	return r.words, o.refuse(r.compare(o.recorded, now), func(name string) bool { return name == "arch" })
 }
 
 // sameArch reports whether two texts of an architecture differ in white space alone.
@@ -248,6 +301,7 @@ type training struct {
 	genome space.Genome
 	cost   space.Cost
 	start  time.Time
+	words  []string // to be said at the start
 }
 
 // run trains, measures and reports.
@@ -267,9 +321,9 @@ func (t *training) run(ctx context.Context, s space.Space) error {
 		Progress: w.step, Report: r.epoch,
 	}
 	o.Notes["arch"] = t.arch
-	if d := t.spaceDigest(); d != "" {
-		o.Notes[spaceSetting] = d
-	}
+	t.recordIdentity(o.Notes)
+	o.Data = t.dataIdentity.digest
+	d.lines(t.words)
 	if t.test {
 		o.Test = t.data.Test
 	}
@@ -314,6 +368,6 @@ func (t *training) sayInterrupted(epoch int) {
 
 // resumeCommand is the command that goes on with the training.
 func (t *training) resumeCommand() string {
-	args := append([]string{"train", "--resume", t.out}, flagsNotDefault(t.flags, "data-dir", "threads", "test")...)
+	args := append([]string{"train", "--resume", absolute(t.out)}, flagsNotDefault(t.flags, "data-dir", "threads", "test")...)
 	return program(os.Args[0], currentBuild()) + " " + command(args...)
 }

@@ -76,30 +76,32 @@ func (s *session) warm() error {
 				s.earlier, err = store.Trials()
 			}
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return s.moveEarlier(info.Settings["digest"])
 	}
 	from, err := s.readEarlier()
 	if err != nil {
 		return err
 	}
-	trials := slices.DeleteFunc(from.trials, func(t study.Trial) bool { return t.ReusedFrom != nil })
+	trials, digest, err := toCopy(from)
+	if err != nil {
+		return err
+	}
 	if len(trials) == 0 {
 		return usagef("--warm-start: study %s has no trials", s.warmStart)
 	}
-	sum := sha256.New()
 	for _, t := range trials {
 		if _, err := s.space.Parse(t.Genome); err != nil {
 			return usagef("--warm-start: trial %d of %s, a search of space %s: %w", t.Index, s.warmStart, from.Settings["space"], err)
 		}
-		if err := writeJSON(sum, t); err != nil {
-			return err
-		}
 	}
 	// A copy that was begun and not finished is finished here; one of other trials is refused.
 	settings := study.Settings{
-		"copy-of": s.warmStart, "name": from.Name, "trials": strconv.Itoa(len(trials)), "digest": hex.EncodeToString(sum.Sum(nil)[:8]),
+		"copy-of": s.warmStart, "name": from.Name, "trials": strconv.Itoa(len(trials)), "digest": digest,
 	}
-	for _, setting := range append(scoreSettings(), "space", "strategy", "table") {
+	for _, setting := range append(scoreSettings(), "space", "strategy", "table", dataSetting, contentsSetting) {
 		if v := from.Settings[setting]; v != "" {
 			settings[setting] = v
 		}
@@ -122,6 +124,50 @@ func (s *session) warm() error {
 	}
 	s.earlier, s.earlierSettings = trials, settings
 	return nil
+}
+
+// toCopy returns the trials of an earlier search that a strategy is told, and their digest.
+func toCopy(from recording) (trials []study.Trial, digest string, err error) {
+	trials = slices.DeleteFunc(from.trials, func(t study.Trial) bool { return t.ReusedFrom != nil })
+	sum := sha256.New()
+	for _, t := range trials {
+		if err := writeJSON(sum, t); err != nil {
+			return nil, "", err
+		}
+	}
+	return trials, hex.EncodeToString(sum.Sum(nil)[:8]), nil
+}
+
+// moveEarlier records where the earlier search lies now, if what is given is another path to the same trials. Otherwise the
+// difference in the settings is found like any other.
+func (s *session) moveEarlier(digest string) error {
+	if s.warmStart == s.recorded["warm-start"] {
+		return nil
+	}
+	from, err := s.readEarlier()
+	if err != nil {
+		return nil
+	}
+	if _, now, err := toCopy(from); err != nil || now != digest {
+		return err
+	}
+	s.recorded["warm-start"] = s.warmStart
+	return s.file.Amend(s.studyName, study.Settings{"warm-start": s.warmStart})
+}
+
+// incomparable says in which settings two studies differ whose scores are put side by side.
+func incomparable(was, is study.Settings) (differ []string) {
+	for _, name := range scoreSettings() {
+		switch {
+		case name == "dataset" && was[dataSetting] != "" && is[dataSetting] != "":
+			if was[dataSetting] != is[dataSetting] {
+				differ = append(differ, fmt.Sprintf("the data set was %s and is %s", describeData(was), describeData(is)))
+			}
+		case was[name] != is[name]:
+			differ = append(differ, fmt.Sprintf("%s was %s and is %s", name, orNone(was[name]), orNone(is[name])))
+		}
+	}
+	return differ
 }
 
 // scoreSettings are the settings by which scores of two studies can be compared or not.
@@ -158,14 +204,12 @@ func (s *session) tellEarlier() error {
 		r.Trial = -1 - i
 		s.strategy.Tell(r)
 	}
-	if len(s.earlier) > 0 {
-		s.display.line("warm start: the strategy knows %s of %s", plural(len(s.earlier), "earlier trial"), s.warmStart)
+	if len(s.earlier) == 0 {
+		return nil
 	}
-	now := s.settings()
-	for _, name := range scoreSettings() {
-		if was, is := s.earlierSettings[name], now[name]; len(s.earlier) > 0 && was != is {
-			s.display.line("warm start: %s was %s and is %s: the scores of the two may not be comparable", name, orNone(was), orNone(is))
-		}
+	s.display.line("warm start: the strategy knows %s of %s", plural(len(s.earlier), "earlier trial"), s.warmStart)
+	for _, words := range incomparable(s.earlierSettings, s.settings()) {
+		s.display.line("warm start: %s: the scores of the two may not be comparable", words)
 	}
 	return nil
 }

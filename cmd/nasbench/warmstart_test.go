@@ -45,7 +45,7 @@ func TestWarmStart(t *testing.T) {
 	if got := lasting(t, succeed(t, "search", "--study", parts, "--trials", "30", "--json", "--quiet").stdout); got != want {
 		t.Errorf("in two parts\n%s\nat once\n%s", got, want)
 	}
-	wantOneLine(t, nasbench(t, nil, "search", "--study", parts, "--warm-start", "another.db"), exitUsage, "warm-start was "+earlier+", now another.db")
+	wantOneLine(t, nasbench(t, nil, "search", "--study", parts, "--warm-start", "another.db"), exitUsage, "warm-start was "+earlier+", now "+absolute("another.db"))
 	if list := succeed(t, "study", "list", parts).stdout; !strings.Contains(list, "search.warm-start") || !strings.Contains(list, "  60      ") {
 		t.Errorf("the copy is not on the list:\n%s", list)
 	}
