@@ -12,10 +12,6 @@ import (
 	"github.com/nasbench-go/nasbench/nas/study"
 )
 
-// minFinalEpochs are the epochs that the final training gets even if little time is left, as long as they take no more
-// than half of it all.
-const minFinalEpochs = 4
-
 // maxFinalSeeds is far more than anyone trains, and keeps seeds from wrapping around.
 const maxFinalSeeds = 1000
 
@@ -26,8 +22,9 @@ type final struct {
 	evaluator.TestResult
 	// Deviation is the sample standard deviation of the test accuracy; nil for one training.
 	Deviation *float64   `json:"test_accuracy_deviation,omitempty"`
-	Runs      []finalRun `json:"runs,omitempty"`      // of several
-	OnRecord  bool       `json:"on_record,omitempty"` // nothing was trained for it now
+	Runs      []finalRun `json:"runs,omitempty"`          // of several
+	OnRecord  bool       `json:"on_record,omitempty"`     // nothing was trained for it now
+	CutOff    float64    `json:"cut_off_after,omitempty"` // epochs that were made, with a part of the last, where the time ended before all were
 	seconds   float64    // of training now
 }
 
@@ -62,8 +59,12 @@ func (f *final) print(w io.Writer) {
 	if f.OnRecord {
 		took = "on record"
 	}
+	epochs := plural(f.Epochs, "epoch")
+	if f.CutOff > 0 {
+		epochs = fmt.Sprintf("%.1f of %s, when the time was up,", f.CutOff, epochs)
+	}
 	fmt.Fprintf(w, "\ntest accuracy %.4f%s, loss %.4f on %s, after %s on all %s training images (%s)\n",
-		f.Accuracy, spread, f.Loss, plural(f.TestResult.Images, "image"), plural(f.Epochs, "epoch"), formatWhole(f.Images), took)
+		f.Accuracy, spread, f.Loss, plural(f.TestResult.Images, "image"), epochs, formatWhole(f.Images), took)
 	if f.Deviation == nil {
 		return
 	}
@@ -74,29 +75,6 @@ func (f *final) print(w io.Writer) {
 	fmt.Fprintln(w)
 }
 
-// reserve is the time to keep back for the final training. It takes the speed of the best
-// trial; as long as there is none, a quarter of all time.
-func (s *session) reserve(best *study.Trial) time.Duration {
-	if s.finalEpochs == 0 || s.known != nil {
-		return 0
-	}
-	if best == nil {
-		return s.time / 4
-	}
-	return min(time.Duration(s.finalEpochs)*s.finalEpoch(best), s.time/2)
-}
-
-// finalEpoch estimates the time of one epoch of the final training, which has all images and all
-// threads, for all seeds. Twice the threads are taken to be half again as fast.
-func (s *session) finalEpoch(best *study.Trial) time.Duration {
-	seconds := best.Timing.Seconds / float64(max(best.Metrics.Epochs, 1))
-	seconds *= float64(s.data.All.Len()) / float64(s.data.Train.Len()) * float64(s.finalSeeds)
-	if s.workers > 1 {
-		seconds /= 1.5
-	}
-	return time.Duration(seconds * float64(time.Second))
-}
-
 // validate trains the best architecture anew on all training images and measures it on the
 // test images, once for each seed. It trains less where the time is short. What is on record is not trained again.
 func (s *session) validate(ctx context.Context, e *evaluator.Evaluator, best *study.Trial) (*final, error) {
@@ -104,9 +82,13 @@ func (s *session) validate(ctx context.Context, e *evaluator.Evaluator, best *st
 	if err != nil {
 		return nil, err
 	}
-	plan, err := s.planFinal(best, finals)
+	plan, err := s.planFinal(ctx, e, best, finals)
 	if err != nil {
 		return nil, err
+	}
+	if plan.epochs == 0 {
+		s.display.line("%s", s.noFinal)
+		return nil, nil
 	}
 	missing := 0
 	for i := range s.finalSeeds {
@@ -131,9 +113,18 @@ func (s *session) validate(ctx context.Context, e *evaluator.Evaluator, best *st
 			runs = append(runs, *r)
 			continue
 		}
-		r, err := s.trainFinal(ctx, e, plan, seed)
+		r, cut, err := s.trainFinal(ctx, e, plan, seed)
 		if err != nil {
 			return nil, err
+		}
+		if cut > 0 && len(runs) > 0 {
+			s.display.line("the time is up: final training %d of %d is cut off and does not count", i+1, s.finalSeeds)
+			break
+		}
+		if cut > 0 {
+			f := summarizeFinal([]study.Final{*r})
+			f.CutOff, f.seconds = cut, time.Since(start).Seconds()
+			return f, nil
 		}
 		if s.finalSeeds > 1 {
 			s.display.line("final training %d of %d: test accuracy %.4f", i+1, s.finalSeeds, r.TestAccuracy)
@@ -146,18 +137,4 @@ func (s *session) validate(ctx context.Context, e *evaluator.Evaluator, best *st
 	}
 	f.OnRecord = missing == 0
 	return f, nil
-}
-
-// decideFinal returns how many epochs of the final training the time allows.
-func (s *session) decideFinal(best *study.Trial) int {
-	epochs := s.finalEpochs
-	if s.time > 0 {
-		if each := s.finalEpoch(best); each > 0 {
-			left := s.time - time.Since(s.start)
-			// On a slow machine the final training still gets what it takes to be of use.
-			least := min(minFinalEpochs, int(s.time/2/each))
-			epochs = min(epochs, max(int(left/each), least, 1))
-		}
-	}
-	return epochs
 }

@@ -55,7 +55,7 @@ func (s *session) finalOwner() (string, error) {
 
 // planFinal decides how many epochs the final trainings have: those of one that was interrupted; those of the ones on record if others of them
 // are missing, so that all have the same; those on record if the time allows no more now.
-func (s *session) planFinal(best *study.Trial, finals []study.Final) (*finalPlan, error) {
+func (s *session) planFinal(ctx context.Context, e *evaluator.Evaluator, best *study.Trial, finals []study.Final) (*finalPlan, error) {
 	p := &finalPlan{best: best}
 	var err error
 	if p.left, err = s.leftOver(best); err != nil {
@@ -68,7 +68,7 @@ func (s *session) planFinal(best *study.Trial, finals []study.Final) (*finalPlan
 	last := 0  // epochs of the last on record that was asked for like this
 	whole := 0 // most epochs of which all are on record
 	for _, f := range finals {
-		if f.Genome != best.Genome || f.EpochsAsked != s.finalEpochs {
+		if f.Genome != best.Genome || f.EpochsAsked != s.askedEpochs() {
 			continue
 		}
 		last = f.Epochs
@@ -77,7 +77,9 @@ func (s *session) planFinal(best *study.Trial, finals []study.Final) (*finalPlan
 			whole = f.Epochs
 		}
 	}
-	p.epochs = s.decideFinal(best)
+	if p.epochs, err = s.decideFinal(ctx, e, best); err != nil {
+		return nil, err
+	}
 	switch {
 	case whole >= p.epochs:
 		p.epochs = whole
@@ -158,7 +160,7 @@ func (s *session) leftOver(best *study.Trial) (*leftFinal, error) {
 		return nil, err
 	}
 	note := func(name string) string { return f.Metadata["note."+name] }
-	if note(noteFinalStudy) != owner || note(noteFinalGenome) != best.Genome || note(noteFinalAsked) != strconv.Itoa(s.finalEpochs) {
+	if note(noteFinalStudy) != owner || note(noteFinalGenome) != best.Genome || note(noteFinalAsked) != strconv.Itoa(s.askedEpochs()) {
 		return nil, nil
 	}
 	var l leftFinal
@@ -175,23 +177,27 @@ func (s *session) leftOver(best *study.Trial) (*leftFinal, error) {
 	return &l, nil
 }
 
-// trainFinal trains with one seed, or goes on where it was interrupted, and records what comes out.
-func (s *session) trainFinal(ctx context.Context, e *evaluator.Evaluator, p *finalPlan, seed uint64) (*study.Final, error) {
+// trainFinal trains with one seed, or goes on where it was interrupted, and records what comes out. What the time cuts off, after so many epochs, is not
+// recorded but stays in its checkpoint.
+func (s *session) trainFinal(ctx context.Context, e *evaluator.Evaluator, p *finalPlan, seed uint64) (final *study.Final, cut float64, err error) {
 	genome, err := s.space.Parse(p.best.Genome)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	owner, err := s.finalOwner()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	start, before := time.Now(), 0.0
 	took := func() float64 { return before + time.Since(start).Seconds() }
 	w := &trainWatch{display: s.display, epochs: p.epochs, start: start, what: "final training"}
 	o := evaluator.ValidateOptions{Genome: genome, Seed: seed, Epochs: p.epochs, All: true, Out: s.finalCheckpoint()}
+	if s.time > 0 {
+		o.Deadline = cutOff(s.start, s.time, s.pace)
+	}
 	o.Notes = map[string]string{
 		noteFinalStudy: owner, noteFinalGenome: p.best.Genome, noteFinalSeed: strconv.FormatUint(seed, 10),
-		noteFinalEpochs: strconv.Itoa(p.epochs), noteFinalAsked: strconv.Itoa(max(s.finalEpochs, p.epochs)), noteFinalSeconds: "0",
+		noteFinalEpochs: strconv.Itoa(p.epochs), noteFinalAsked: strconv.Itoa(max(s.askedEpochs(), p.epochs)), noteFinalSeconds: "0",
 	}
 	o.Report = func(study.Point) error {
 		o.Notes[noteFinalSeconds] = strconv.FormatFloat(took(), 'g', -1, 64)
@@ -215,23 +221,26 @@ func (s *session) trainFinal(ctx context.Context, e *evaluator.Evaluator, p *fin
 	}
 	s.display.clear()
 	if err != nil {
-		return nil, fmt.Errorf("final training: %w", err)
+		return nil, 0, fmt.Errorf("final training: %w", err)
 	}
 	f := study.Final{
-		Trial: p.best.Index, Genome: p.best.Genome, Seed: seed, Epochs: p.epochs, EpochsAsked: max(s.finalEpochs, p.epochs), TrainImages: s.data.All.Len(),
+		Trial: p.best.Index, Genome: p.best.Genome, Seed: seed, Epochs: p.epochs, EpochsAsked: max(s.askedEpochs(), p.epochs), TrainImages: s.data.All.Len(),
 		TestAccuracy: model.Test.Accuracy, TestLoss: model.Test.Loss, TestImages: model.Test.Images,
 	}
 	if f.Timing.Seconds = took(); f.Timing.Seconds > 0 {
 		f.Timing.ImagesPerSecond = float64(f.Epochs) * float64(f.TrainImages) / f.Timing.Seconds
 	}
+	if model.Cut > 0 {
+		return &f, model.Cut, nil
+	}
 	if err := s.store.AppendFinal(f); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	// It is on record, so what is left of it is of no use any more.
 	if err := os.Remove(o.Out); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("final training: %w", err)
+		return nil, 0, fmt.Errorf("final training: %w", err)
 	}
-	return &f, nil
+	return &f, 0, nil
 }
 
 // printFinals prints final trainings in so many columns of a terminal; 0 is no bound.

@@ -85,6 +85,9 @@ func (s *session) goOnCommand(trials []study.Trial, stop study.Stop, interrupted
 	}
 	args := []string{"search", "--study", absolute(s.file.Path())}
 	args = append(args, flagsNotDefault(s.flags, "name", "data-dir", "final-epochs", "final-seeds")...)
+	if f := s.flags.Lookup("final-epochs"); f.Changed && f.Value.String() == f.DefValue && s.time > 0 {
+		args = append(args, "--final-epochs", f.DefValue) // which is not the same as leaving it out
+	}
 	if limit > 0 {
 		args = append(args, "--trials", fmt.Sprint(limit))
 	}

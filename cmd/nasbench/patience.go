@@ -33,7 +33,7 @@ func (e *ending) save() { e.saving.Store(true) }
 
 // within runs a command and returns its exit code. When ctx ends, it waits as long as the command's patience allows and then returns without it.
 func (a *app) within(ctx context.Context, command func() int) int {
-	done := make(chan int, 1)
+	done, stderr := make(chan int, 1), a.stderr // a.run puts another in its place
 	go func() { done <- command() }()
 	select {
 	case code := <-done:
@@ -58,6 +58,6 @@ func (a *app) within(ctx context.Context, command func() int) int {
 	if f := a.ending.farewell.Load(); f != nil {
 		say = (*f)()
 	}
-	fmt.Fprintf(a.stderr, "\nnasbench: interrupted%s\n", say)
+	fmt.Fprintf(stderr, "\nnasbench: interrupted%s\n", say)
 	return exitInterrupted
 }

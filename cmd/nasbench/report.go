@@ -97,13 +97,15 @@ type summary struct {
 	Type     string            `json:"type"`
 	Settings map[string]string `json:"settings"`
 	counts
-	Stop   study.Stop   `json:"stop"`
-	Best   *bestTrial   `json:"best"`
-	Final  *final       `json:"final"`
-	Table  *tableResult `json:"table,omitempty"`
-	Front  []frontTrial `json:"front,omitempty"`
-	Run    summaryRun   `json:"run"`
-	Timing summaryTimes `json:"timing"`
+	Stop  study.Stop `json:"stop"`
+	Best  *bestTrial `json:"best"`
+	Final *final     `json:"final"`
+	// NoFinal says why there is none, where the time did not allow it.
+	NoFinal string       `json:"no_final,omitempty"`
+	Table   *tableResult `json:"table,omitempty"`
+	Front   []frontTrial `json:"front,omitempty"`
+	Run     summaryRun   `json:"run"`
+	Timing  summaryTimes `json:"timing"`
 }
 
 type bestTrial struct {
@@ -151,7 +153,7 @@ func (r *report) retrain() string {
 
 func (r *report) printJSON(interrupted bool) error {
 	s := summary{
-		Type: "summary", Settings: r.settings(), counts: count(r.outcome.Trials), Stop: r.outcome.Stop, Final: r.final, Table: r.looked, Front: r.front,
+		Type: "summary", Settings: r.settings(), counts: count(r.outcome.Trials), Stop: r.outcome.Stop, Final: r.final, NoFinal: r.noFinal, Table: r.looked, Front: r.front,
 		Run: summaryRun{
 			Study: r.file.Path(), Name: r.studyName, Workers: r.workers, Threads: r.threads, Level: r.level.String(),
 			Version: currentBuild().Version, GoOn: r.goOnCommand(r.outcome.Trials, r.outcome.Stop, interrupted), Train: r.retrain(),
@@ -191,8 +193,11 @@ func (r *report) printText(interrupted bool) error {
 	}
 	if best := r.outcome.Best; best != nil {
 		fmt.Fprintf(&b, "\nbest architecture, of trial %d:\n  %s\n  %s\n", best.Index, best.Genome, best.Architecture)
-		if r.final != nil {
+		switch {
+		case r.final != nil:
 			r.final.print(&b)
+		case r.noFinal != "":
+			fmt.Fprintf(&b, "\n%s\n", r.noFinal)
 		}
 		if r.looked != nil {
 			fmt.Fprintf(&b, "\n%s\n", r.looked.text(r.cost))

@@ -114,7 +114,7 @@ With --json, standard output has one JSON object per trial, in the order of tria
 	o.epochs = defaultEpochs
 	flags.Var(intValue{p: &o.epochs, min: 1}, "epochs", "training epochs of a trial")
 	o.finalEpochs = defaultFinalEpochs
-	flags.Var(intValue{p: &o.finalEpochs, min: 0}, "final-epochs", "epochs of the final training of the best; fewer if the time is short (0: no final training)")
+	flags.Var(intValue{p: &o.finalEpochs, min: 0}, "final-epochs", "epochs of the final training of the best, fewer if the time is short; in a search by --time alone, unless given, as many as there is time for, up to 100 (0: no final training)")
 	o.finalSeeds = 1
 	flags.Var(intValue{p: &o.finalSeeds, min: 1, max: maxFinalSeeds}, "final-seeds", "final trainings of the best, from --seed up; the test accuracy is their mean")
 	o.boundFlags.add(flags)
@@ -156,6 +156,8 @@ type session struct {
 	latency         *evaluator.Latency // nil where none is measured
 	earlier         []study.Trial      // that the strategy is told before it begins
 	earlierSettings study.Settings     // of their study
+	pace            evaluator.Pace     // of the final training, where the time is limited
+	noFinal         string             // why there is none, where the time does not allow it
 	limit           context.Context    // ends with that of the command, and when the time is used up
 	given           []string           // flags of the user's own that say where something lies
 	identity        string             // of the study; "" for one of before studies had any

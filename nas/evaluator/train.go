@@ -17,13 +17,27 @@ import (
 //
 // A loss or gradients that are not finite, or a loss above the bound, give a *study.Failure.
 func (t *Training) Run(ctx context.Context) (*Model, error) {
-	if err := t.train(ctx); err != nil {
-		if interrupted(ctx, err) {
+	limited := ctx
+	if !t.options.Deadline.IsZero() {
+		var cancel context.CancelFunc
+		limited, cancel = context.WithDeadline(ctx, t.options.Deadline)
+		defer cancel()
+	}
+	return t.run(ctx, limited)
+}
+
+// run is Run with a context for the training that also ends at the deadline.
+func (t *Training) run(ctx, limited context.Context) (*Model, error) {
+	if err := t.train(limited); err != nil {
+		if interrupted(limited, err) {
 			if saveErr := t.save(); saveErr != nil {
-				err = saveErr
+				return t.model, saveErr
 			}
 		}
-		return t.model, err
+		if ctx.Err() != nil || !interrupted(limited, err) || t.trainer.Steps() == 0 {
+			return t.model, err
+		}
+		t.model.Cut = float64(t.trainer.Steps()) / float64(t.loader.Batches())
 	}
 	t.trainer.KeepAverages()
 	return t.model, t.test(ctx)

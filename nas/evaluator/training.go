@@ -3,6 +3,7 @@ package evaluator
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nasbench-go/nasbench/autograd"
 	"github.com/nasbench-go/nasbench/dataset"
@@ -42,6 +43,9 @@ type TrainingOptions struct {
 	// Data is the digest of the data set that the images are from (dataset.Dataset.Digest), kept in Out; "" if it is not known. A
 	// checkpoint of another data set is refused with a *dataset.DigestError.
 	Data string
+
+	// Deadline cuts the training off, unless zero: all steps made are saved as when ctx ends, and the network is measured as it is, if any step was made.
+	Deadline time.Time
 
 	Progress func(study.Step)        // called after every step, unless nil
 	Report   func(study.Point) error // called after every epoch, before it is saved, unless nil; an error ends the training

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nasbench-go/nasbench/dataset"
 	"github.com/nasbench-go/nasbench/kernels"
@@ -24,6 +25,10 @@ type Model struct {
 	Metrics study.Metrics
 	Curve   []study.Point
 	Test    TestResult
+
+	// Cut is how many epochs were made, with the part of the last one, of a training that its deadline cut off; 0 if none did. What
+	// was measured is the network as it was then.
+	Cut float64
 }
 
 // TestResult is how a model does on the test images.
@@ -45,6 +50,8 @@ type ValidateOptions struct {
 	Notes  map[string]string
 	Resume string
 
+	Deadline time.Time // cuts the training off, unless zero; see Model.Cut
+
 	Progress func(study.Step)        // called after every step, unless nil
 	Report   func(study.Point) error // called after every epoch, unless nil; an error ends the training
 }
@@ -53,28 +60,40 @@ type ValidateOptions struct {
 // test images. It must not run at the same time as Evaluate. A network that cannot be trained
 // gives a *study.Failure.
 func (e *Evaluator) Validate(ctx context.Context, o ValidateOptions) (*Model, error) {
-	data := e.options.Data
-	switch {
-	case o.Genome == nil:
-		return nil, errors.New("evaluator: validate: no genome")
-	case o.Epochs < 1:
-		return nil, fmt.Errorf("evaluator: validate: epochs must be positive, not %d", o.Epochs)
-	case o.All && data.All == nil:
-		return nil, errors.New("evaluator: validate: no images of training and validation together")
-	case data.Test == nil:
-		return nil, errors.New("evaluator: validate: no test images")
+	if err := e.checkValidate(&o); err != nil {
+		return nil, err
 	}
 	threads := kernels.NewThreads(e.options.Workers * e.options.Threads)
 	defer threads.Close()
-	t := e.training(o.Genome, o.Seed, o.Epochs, threads)
-	t.Test, t.Progress, t.Report = data.Test, o.Progress, o.Report
-	t.Out, t.Notes, t.Resume = o.Out, o.Notes, o.Resume
-	if o.All {
-		t.Train, t.Validation, t.Stats = data.All, nil, dataset.Stats{}
-	}
-	m, err := run(ctx, t)
+	m, err := run(ctx, e.validation(&o, threads))
 	if err != nil {
 		return nil, err
 	}
 	return m, nil
+}
+
+func (e *Evaluator) checkValidate(o *ValidateOptions) error {
+	data := e.options.Data
+	switch {
+	case o.Genome == nil:
+		return errors.New("evaluator: validate: no genome")
+	case o.Epochs < 1:
+		return fmt.Errorf("evaluator: validate: epochs must be positive, not %d", o.Epochs)
+	case o.All && data.All == nil:
+		return errors.New("evaluator: validate: no images of training and validation together")
+	case data.Test == nil:
+		return errors.New("evaluator: validate: no test images")
+	}
+	return nil
+}
+
+// validation returns the training of Validate.
+func (e *Evaluator) validation(o *ValidateOptions, threads *kernels.Threads) TrainingOptions {
+	t := e.training(o.Genome, o.Seed, o.Epochs, threads)
+	t.Test, t.Progress, t.Report, t.Deadline = e.options.Data.Test, o.Progress, o.Report, o.Deadline
+	t.Out, t.Notes, t.Resume = o.Out, o.Notes, o.Resume
+	if o.All {
+		t.Train, t.Validation, t.Stats = e.options.Data.All, nil, dataset.Stats{}
+	}
+	return t
 }
