@@ -53,6 +53,9 @@ func openCIFAR(info Info, fsys fs.FS, dir string, records int) (*Dataset, error)
 	if err != nil {
 		return nil, err
 	}
+	if err := checkTestCIFAR(info, fsys, dir, records); err != nil {
+		return nil, err
+	}
 	return newDataset(info, dir, train, records, func() (*Split, error) {
 		return readCIFAR(info, fsys, dir, []string{cifarTest}, records)
 	})

@@ -144,7 +144,8 @@ func Locate(name string, o Options) (string, error) {
 
 // Open finds a data set and reads its train split. The name is one of [List], possibly
 // with a colon and a path that replaces Options.Dir: "digits:path/to.csv",
-// "images:path/to/folder". That the test split is there is checked, but it is not read.
+// "images:path/to/folder". The files of the test split are checked, their headers, sizes and labels, as far as that
+// takes little time; what is in them is not kept.
 func Open(name string, o Options) (*Dataset, error) {
 	s, o, err := find(name, o)
 	if err != nil {

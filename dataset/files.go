@@ -125,9 +125,11 @@ func resolve(dir, file string) string {
 
 // input is a file being read, uncompressed on the way.
 type input struct {
-	r     io.Reader
-	limit int64 // no more than this many bytes can come
-	close func() error
+	r      io.Reader
+	file   fs.File
+	packed bool  // by gzip
+	limit  int64 // no more than this many bytes can come; the size of a file that is not packed
+	close  func() error
 }
 
 // openInput opens a file of fsys. Whether it is gzipped is told by its first bytes.
@@ -153,13 +155,13 @@ func newInput(f fs.File) (*input, error) {
 		return nil, errors.New("is not a regular file")
 	}
 	r := bufio.NewReaderSize(f, 1<<16)
-	in := &input{r: r, limit: st.Size(), close: f.Close}
+	in := &input{r: r, file: f, limit: st.Size(), close: f.Close}
 	if magic, err := r.Peek(2); err == nil && magic[0] == 0x1f && magic[1] == 0x8b {
 		z, err := gzip.NewReader(r)
 		if err != nil {
 			return nil, at(0, "bad gzip header: %w", err)
 		}
-		in.r = z
+		in.r, in.packed = z, true
 		in.limit = min(st.Size(), 1<<50) * maxInflation
 	}
 	return in, nil

@@ -83,8 +83,7 @@ func openIDX(info Info, fsys fs.FS, dir string) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The header alone: enough to notice a bad file before a search begins.
-	testCount, err := countIDX(info, fsys, dir, idxTestLabels)
+	testCount, err := checkTestIDX(info, fsys, dir, train)
 	if err != nil {
 		return nil, err
 	}
@@ -108,17 +107,6 @@ func withFile(info Info, fsys fs.FS, dir, file string, f func(in *input) error) 
 		return fileError(info, filepath.Join(dir, file), err)
 	}
 	return nil
-}
-
-func countIDX(info Info, fsys fs.FS, dir, labels string) (n int, err error) {
-	err = withFile(info, fsys, dir, labels, func(in *input) error {
-		dims, _, err := readIDXHeader(in, 1)
-		if err == nil {
-			n = dims[0]
-		}
-		return err
-	})
-	return n, err
 }
 
 func readIDXPair(info Info, fsys fs.FS, dir, images, labels string) (*Split, error) {

@@ -123,31 +123,6 @@ func TestIDXErrorsNameFileOffsetAndWhatWasExpected(t *testing.T) {
 	}
 }
 
-func TestTheTestSplitIsReadOnDemandOnly(t *testing.T) {
-	alone(t)
-	dir := t.TempDir()
-	files := smallIDX(20, 10)
-	files[idxTestImages] = files[idxTestImages][:100]
-	writeAll(t, dir, files)
-	d, err := Open("mnist", Options{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		_, err = d.Test()
-		wantError(t, "truncated test images", err, idxTestImages, "offset 16: want 7840 bytes of pixels")
-	}
-
-	files = smallIDX(20, 10)
-	files[idxTestImages] = idx(make([]byte, 10*14*14), 10, 14, 14)
-	writeAll(t, dir, files)
-	if d, err = Open("mnist", Options{Dir: dir}); err != nil {
-		t.Fatal(err)
-	}
-	_, err = d.Test()
-	wantError(t, "other size", err, "14x14x1", "28x28x1")
-}
-
 func FuzzReadIDX(f *testing.F) {
 	f.Add(idx(pixels(2*3*4, 0), 2, 3, 4), 3)
 	f.Add(gzipped(f, idx(pixels(2*3*4, 0), 2, 3, 4)), 3)
