@@ -35,14 +35,26 @@ func TestAStudyOfAnotherUserIsRead(t *testing.T) {
 	} else {
 		program = os.Args[0]
 	}
-	cmd := exec.Command(program, "study", "show", path)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), asProgram+"=1")
-	if os.Getuid() == 0 {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	run := func(args ...string) (string, error) {
+		cmd := exec.Command(program, args...)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), asProgram+"=1")
+		if os.Getuid() == 0 {
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		}
+		out, err := cmd.CombinedOutput()
+		return string(out), err
 	}
-	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "1 trial, 1 complete") {
+	if out, err := run("study", "show", path); err != nil || !strings.Contains(out, "1 trial, 1 complete") {
 		t.Errorf("%v: %s", err, out)
+	}
+	// Going on with it says what is forbidden, by name.
+	for _, lock := range []os.FileMode{0o600, 0o666} {
+		if err := os.Chmod(path+".lock", lock); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := run("search", "--study", path, "--trials", "3"); err == nil || !strings.Contains(out, "nasbench: study "+path+" cannot be ") || !strings.Contains(out, ": permission denied") {
+			t.Errorf("lock %v: %v: %s", lock, err, out)
+		}
 	}
 }

@@ -98,6 +98,9 @@ func openFile(path string, o FileOptions) (*File, error) {
 		err = f.open(target)
 	}
 	if err != nil {
+		if why := forbidden(target); why != nil {
+			err = fmt.Errorf("%w: %w", err, why)
+		}
 		f.Close()
 		return nil, err
 	}
@@ -133,6 +136,20 @@ func checkHeader(path string) error {
 		return errors.New("is not a study file (not an SQLite database)")
 	}
 	return nil
+}
+
+// forbidden returns why the system does not let the file or its folder be written, which SQLite does not say; nil if it does.
+func forbidden(path string) error {
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	_ = file.Close() // nothing was written
+	probe, err := os.CreateTemp(filepath.Dir(path), ".nasbench-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
 // checkLog refuses a write-ahead log that was damaged: SQLite would drop what follows the damage.
