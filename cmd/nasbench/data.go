@@ -230,6 +230,7 @@ func (a *app) newDataInfo() *cobra.Command {
 				return err
 			}
 			s.TrainPerClass, s.TestPerClass = d.Train().Counts(), test.Counts()
+			s.Notes = withFew(withFew(s.Notes, int(defaultValidation*float64(s.Train)), "validation"), s.Test, "test")
 			if asJSON {
 				return writeJSON(a.stdout, s)
 			}

@@ -53,7 +53,7 @@ func summarizeFinal(recorded []study.Final) *final {
 func (f *final) print(w io.Writer) {
 	spread := ""
 	if f.Deviation != nil {
-		spread = fmt.Sprintf(" ± %.4f", *f.Deviation)
+		spread = fmt.Sprintf(" ± %.4f over the seeds", *f.Deviation)
 	}
 	took := formatTime(time.Duration(f.seconds * float64(time.Second)))
 	if f.OnRecord {
@@ -63,8 +63,9 @@ func (f *final) print(w io.Writer) {
 	if f.CutOff > 0 {
 		epochs = fmt.Sprintf("%.1f of %s, when the time was up,", f.CutOff, epochs)
 	}
-	fmt.Fprintf(w, "\ntest accuracy %.4f%s, loss %.4f on %s, after %s on all %s training images (%s)\n",
-		f.Accuracy, spread, f.Loss, plural(f.TestResult.Images, "image"), epochs, formatWhole(f.Images), took)
+	low, high := evaluator.AccuracyInterval(f.Accuracy, f.TestResult.Images)
+	fmt.Fprintf(w, "\ntest accuracy %.4f%s (95%%: %.4f to %.4f), loss %.4f on %s, after %s on all %s training images (%s)\n",
+		f.Accuracy, spread, low, high, f.Loss, plural(f.TestResult.Images, "image"), epochs, formatWhole(f.Images), took)
 	if f.Deviation == nil {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"slices"
@@ -62,7 +63,8 @@ func (a *app) newRank() *cobra.Command {
 
 Architectures are drawn at random under the constraints. A supernet is trained on the training images; each architecture is evaluated with its
 weights, and trained from its start with --seeds different seeds for --epochs. All accuracies are of the same validation images, on which
-nothing is trained. What is printed are rank correlations, Kendall's tau-b, with 95% intervals of the bootstrap over architectures:
+nothing is trained. What is printed are rank correlations, Kendall's tau-b, with 95% intervals of the bootstrap over architectures, or, of
+fewer than ten architectures, with the p-value of the exact permutation test:
 
   of inherited accuracies with the mean over the seeds;
   of the numbers of parameters and of FLOPs with that mean, which cost nothing: what a supernet has to beat;
@@ -481,10 +483,21 @@ func (r *ranking) report(list []rankedArchitecture, settings map[string]string) 
 	return r.print(list, &s)
 }
 
+// uncertainty says how well a correlation is known.
+func uncertainty(c *oneshot.Rank) string {
+	if c.Interval != nil {
+		return fmt.Sprintf("95%%: %.3f to %.3f", c.Interval.Low, c.Interval.High)
+	}
+	if c.P == nil {
+		return "no interval"
+	}
+	return "p = " + formatDigits(*c.P, 2)
+}
+
 // correlate returns the correlation of two measurements, or nil if one of them does not differ.
 func (r *ranking) correlate(x, y []float64) *oneshot.Rank {
 	c := oneshot.NewRank(x, y, r.seed)
-	if c.Tau != c.Tau || c.Low != c.Low {
+	if math.IsNaN(c.Tau) {
 		return nil
 	}
 	return &c
@@ -521,7 +534,11 @@ func (r *ranking) print(list []rankedArchitecture, s *rankSummary) error {
 			fmt.Fprintf(r.app.stdout, "  %-26s  not defined: all are equal\n", what)
 			return
 		}
-		fmt.Fprintf(r.app.stdout, "  %-26s  %6.3f  (95%%: %.3f to %.3f)\n", what, c.Tau, c.Low, c.High)
+		fmt.Fprintf(r.app.stdout, "  %-26s  %6.3f  (%s)\n", what, c.Tau, uncertainty(c))
+	}
+	if s.Architectures < oneshot.IntervalLeast {
+		fmt.Fprintf(r.app.stdout, "  %s are too few for an interval, which takes %d; p is the share of all orders that agree or disagree as much\n",
+			plural(s.Architectures, "architecture"), oneshot.IntervalLeast)
 	}
 	line("inherited accuracy", s.Inherited)
 	line("number of parameters", s.Params)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -163,7 +164,25 @@ func (t *taskFlags) open(ctx context.Context) (evaluator.Data, space.Task, error
 	}
 	i := d.Info()
 	t.notes = i.Notes
+	if data.Validation != nil {
+		t.notes = withFew(t.notes, data.Validation.Len(), "validation")
+	}
 	return data, space.Task{Height: i.Height, Width: i.Width, Channels: i.Channels, Classes: len(i.Classes)}, nil
+}
+
+// withFew adds a note to others if there are so few images that an accuracy on them says little.
+func withFew(notes []string, images int, what string) []string {
+	if images <= 0 || images >= evaluator.FewImages {
+		return notes
+	}
+	return append(slices.Clone(notes), fmt.Sprintf("%s: one of them is %s points of accuracy, and chance moves an accuracy by up to %s points either way (95%%), so that close architectures are not told apart",
+		plural(images, what+" image"), formatDigits(100/float64(images), 2), formatDigits(100*evaluator.AccuracyError(images), 2)))
+}
+
+// formatAccuracy prints an accuracy on images drawn at random with the interval in which that on all such images lies.
+func formatAccuracy(accuracy float64, images int) string {
+	low, high := evaluator.AccuracyInterval(accuracy, images)
+	return fmt.Sprintf("%.4f (95%%: %.4f to %.4f)", accuracy, low, high)
 }
 
 // sayNotes prints what a person should know about the images.

@@ -106,7 +106,7 @@ func (r *trainReport) end(model *evaluator.Model) error {
 	if !r.json {
 		var b strings.Builder
 		if test.Images > 0 {
-			fmt.Fprintf(&b, "test accuracy %.4f, loss %.4f on %s\n", test.Accuracy, test.Loss, plural(test.Images, "image"))
+			fmt.Fprintf(&b, "test accuracy %s, loss %.4f on %s\n", formatAccuracy(test.Accuracy, test.Images), test.Loss, plural(test.Images, "image"))
 		}
 		if r.out != "" {
 			fmt.Fprintf(&b, "model saved in %s\n", r.out)

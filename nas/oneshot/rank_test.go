@@ -46,7 +46,40 @@ func TestTheIntervalHoldsTau(t *testing.T) {
 		y[i] = x[i] + 0.3*rng.Float64()
 	}
 	r := NewRank(x, y, 1)
-	if !(r.Low < r.Tau && r.Tau < r.High && r.High-r.Low < 0.4 && r.High < 1) || r != NewRank(x, y, 1) {
+	if i := r.Interval; r.P != nil || i == nil || !(i.Low < r.Tau && r.Tau < i.High && i.High-i.Low < 0.4 && i.High < 1) || *i != *NewRank(x, y, 1).Interval {
 		t.Errorf("%+v", r)
+	}
+}
+
+// Few things have no interval but the share of all orders that agree as well.
+func TestFewThingsHaveAPValue(t *testing.T) {
+	for _, c := range []struct {
+		x, y []float64
+		p    float64
+	}{
+		{[]float64{1, 2, 3}, []float64{4, 5, 6}, 2.0 / 6},
+		{[]float64{1, 2, 3}, []float64{6, 5, 4}, 2.0 / 6},
+		{[]float64{1, 2, 3, 4}, []float64{1, 2, 3, 4}, 2.0 / 24},
+		{[]float64{1, 2, 3, 4}, []float64{2, 1, 3, 4}, 8.0 / 24}, // one and five exchanges have three orders each, none and six one
+		{[]float64{1, 2, 3, 4}, []float64{2, 2, 3, 4}, 4.0 / 24}, // every order twice
+		{[]float64{1, 2}, []float64{1, 2}, 1},
+		{[]float64{1, 2, 3, 4, 5, 6, 7}, []float64{1, 2, 3, 4, 5, 6, 7}, 2.0 / 5040},
+	} {
+		r := NewRank(c.x, c.y, 1)
+		if r.Interval != nil || r.P == nil || math.Abs(*r.P-c.p) > 1e-12 {
+			t.Errorf("%v, %v: %+v, want p %g", c.x, c.y, r, c.p)
+		}
+	}
+	for n := 2; n <= IntervalLeast; n++ {
+		x := make([]float64, n)
+		for i := range x {
+			x[i] = float64(i)
+		}
+		if r := NewRank(x, x, 1); (r.Interval != nil) != (n == IntervalLeast) || (r.P != nil) == (n == IntervalLeast) {
+			t.Errorf("%d things: %+v", n, r)
+		}
+	}
+	if r := NewRank([]float64{1, 1, 1}, []float64{1, 2, 3}, 1); r.Interval != nil || r.P != nil || !math.IsNaN(r.Tau) {
+		t.Errorf("without two different values: %+v", r)
 	}
 }
