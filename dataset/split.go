@@ -69,6 +69,21 @@ func (s *Split) Image(i int) []byte {
 // Label returns the class of sample i, an index of Classes.
 func (s *Split) Label(i int) int { return s.labels[s.at(i)] }
 
+// maxSeen bounds the samples of all epochs of a training. With no more, the numbers of samples and steps are exact as floats, which schedules of a
+// learning rate and forecasts of the time take them for.
+const maxSeen = 1 << 53
+
+// CheckEpochs returns an error if a training over the split cannot have so many epochs: none, or more than can be counted.
+func (s *Split) CheckEpochs(epochs int) error {
+	switch {
+	case epochs < 1:
+		return fmt.Errorf("%d epochs, want at least 1", epochs)
+	case epochs > maxSeen/max(s.Len(), 1):
+		return fmt.Errorf("%d epochs of %d images are too many to count", epochs, s.Len())
+	}
+	return nil
+}
+
 // Counts returns the number of samples of each class.
 func (s *Split) Counts() []int {
 	n := make([]int, len(s.Classes))

@@ -126,7 +126,7 @@ func (s *session) relax(ctx context.Context) error {
 	r, err := darts.Search(ctx, o)
 	s.display.clear()
 	if short, ok := errors.AsType[*darts.TimeError](err); ok {
-		return &tooShortError{what: "the mixture of darts, which has half of it", need: time.Duration(float64(short.Need) / dartsShare)}
+		return &tooShortError{what: "the mixture of darts, which has half of it", need: spanOf(float64(short.Need) / dartsShare)}
 	}
 	if err != nil && ctx.Err() != nil {
 		fmt.Fprintf(s.app.stderr, "nasbench: interrupted; go on with: %s\n", s.goOnCommand(nil, study.StopInterrupted, true))

@@ -146,6 +146,8 @@ func (v floatValue) Set(s string) error {
 	switch {
 	case math.IsNaN(x) || math.IsInf(x, 0):
 		return errors.New("want a finite number")
+	case math.Abs(x) > math.MaxFloat32: // weights and rates are float32
+		return fmt.Errorf("must be at most %.2g in size", math.MaxFloat32)
 	case v.open && x <= v.min:
 		return fmt.Errorf("must be more than %g", v.min)
 	case x < v.min:

@@ -70,6 +70,14 @@ func formatDigits(x float64, digits int) string {
 	return out
 }
 
+// spanOf is a duration of so many nanoseconds, or the longest there is.
+func spanOf(nanoseconds float64) time.Duration {
+	if nanoseconds >= math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return time.Duration(nanoseconds)
+}
+
 // formatTime prints a duration to the second: 48s, 2m05s, 1h02m.
 func formatTime(d time.Duration) string {
 	d = d.Round(time.Second)

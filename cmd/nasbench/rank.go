@@ -227,6 +227,11 @@ func (r *ranking) prepare(ctx context.Context) (err error) {
 	if err := checkRecipe(r.recipe, task); err != nil {
 		return err
 	}
+	for flag, epochs := range map[string]int{"epochs": r.epochs, "oneshot-epochs": r.oneshot.options.Epochs} {
+		if err := checkEpochs(flag, epochs, r.data.All); err != nil {
+			return err
+		}
+	}
 	if !r.recorded {
 		r.suitImages(r.flags, task)
 	}

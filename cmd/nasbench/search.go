@@ -363,6 +363,13 @@ func (s *session) prepare(ctx context.Context) (err error) {
 	if err := checkRecipe(s.recipe, task); err != nil {
 		return err
 	}
+	for flag, epochs := range map[string]int{
+		"epochs": s.epochs, "final-epochs": max(s.finalEpochs, 1), "darts-epochs": s.darts.options.Epochs, "oneshot-epochs": s.oneshot.options.Epochs,
+	} {
+		if err := checkEpochs(flag, epochs, s.data.All); err != nil {
+			return err
+		}
+	}
 	if s.recorded == nil {
 		s.suitImages(s.flags, task)
 	}

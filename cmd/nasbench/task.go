@@ -206,6 +206,14 @@ func checkRecipe(r evaluator.Recipe, task space.Task) error {
 	return nil
 }
 
+// checkEpochs returns a usage error if a flag asks for more epochs over a split than can be counted.
+func checkEpochs(flag string, epochs int, s *dataset.Split) error {
+	if err := s.CheckEpochs(epochs); err != nil {
+		return usagef("--%s: %w", flag, err)
+	}
+	return nil
+}
+
 // boundFlags are the constraints on architectures.
 type boundFlags struct {
 	flops, macs, params, minParams, activation int64

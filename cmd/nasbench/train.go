@@ -144,6 +144,9 @@ func (a *app) train(ctx context.Context, flags *pflag.FlagSet, o *trainOptions) 
 	if err := checkRecipe(o.recipe, task); err != nil {
 		return err
 	}
+	if err := checkEpochs("epochs", o.epochs, data.Train); err != nil {
+		return err
+	}
 	s, err := o.openSpace(ctx, task, space.Constraints{MaxChannels: -1, AllowWeightless: true})
 	if err != nil {
 		return err

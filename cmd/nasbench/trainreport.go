@@ -35,7 +35,7 @@ func (w *trainWatch) step(s study.Step) {
 		return
 	}
 	all := w.epochs * s.Steps
-	left := time.Duration(float64(time.Since(w.start)) / float64(made-w.first) * float64(all-made))
+	left := spanOf(float64(time.Since(w.start)) / float64(made-w.first) * float64(all-made))
 	parts := []string{fmt.Sprintf("%s: epoch %d/%d", w.what, s.Epoch, w.epochs), formatTime(left) + " left", fmt.Sprintf("loss %.4f", s.Loss)}
 	if r := w.rate.rate(); r > 0 {
 		parts = append(parts, formatFigure(r)+" images/s")

@@ -77,6 +77,17 @@ func TestMistakesGiveOneLineAndCode2(t *testing.T) {
 		{"train|--arch|" + arch + "|--ema|1", "must be less than 1"},
 		{"train|--arch|" + arch + "|--memory|none", `--memory "none": want a number of bytes such as 500M or 2G`},
 		{"search|--memory|much", `--memory "much": want a number of bytes such as 500M or 2G`},
+		{"search|--trials|1|--train-samples|200|--epochs|9223372036854775807", "--epochs: 9223372036854775807 epochs of 200 images are too many to count"},
+		{"search|--trials|1|--train-samples|200|--final-epochs|9223372036854775807", "--final-epochs: 9223372036854775807 epochs of 200 images are too many to count"},
+		{"search|--train-samples|200|--strategy|darts|--space|nb201|--darts-epochs|9223372036854775807", "--darts-epochs: 9223372036854775807 epochs of 200 images are too many to count"},
+		{"search|--train-samples|200|--strategy|oneshot|--oneshot-epochs|9223372036854775807", "--oneshot-epochs: 9223372036854775807 epochs of 200 images are too many to count"},
+		{"rank|--train-samples|200|--epochs|9223372036854775807", "--epochs: 9223372036854775807 epochs of 200 images are too many to count"},
+		{"rank|--train-samples|200|--oneshot-epochs|9223372036854775807", "--oneshot-epochs: 9223372036854775807 epochs of 200 images are too many to count"},
+		{"train|--train-samples|200|--epochs|9223372036854775807|--arch|" + arch, "epochs of 160 images are too many to count"},
+		{"train|--warm-up|1e300|--arch|" + arch, "must be at most 3.4e+38 in size"},
+		{"search|--lr|1e39", "must be at most 3.4e+38 in size"},
+		{"search|--strategy|darts|--darts-lr|1e39", "must be at most 3.4e+38 in size"},
+		{"search|--max-macs|0", "must be at least 1"},
 		{"search|--config|" + filepath.Join("no", "such", "file"), "--config: "},
 	} {
 		t.Run(c.args, func(t *testing.T) {

@@ -165,7 +165,7 @@ func (w *watch) left() (time.Duration, bool) {
 		left, known = w.time-elapsed, true
 	}
 	if done := w.trialsDone() - float64(w.first); w.trials > 0 && done > 0 {
-		rest := time.Duration(float64(elapsed) / done * (float64(w.trials) - done - float64(w.first)))
+		rest := spanOf(float64(elapsed) / done * (float64(w.trials) - done - float64(w.first)))
 		if !known || rest < left {
 			left, known = rest, true
 		}

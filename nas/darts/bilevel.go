@@ -213,6 +213,9 @@ func (b *bilevel) archGradient(ctx context.Context, rate float64) (loss float64,
 			copy(b.archGrads[i].Data(), g.Data())
 		}
 	}
+	if !finite(loss) {
+		return loss, fmt.Errorf("darts: the search diverged: loss %g on the images of the alphas; a lower learning rate may help", loss)
+	}
 	for _, g := range b.archGrads {
 		for _, v := range g.Data() {
 			if !finite(float64(v)) {

@@ -170,6 +170,33 @@ func TestSearchIsTheSameForAnyNumberOfThreads(t *testing.T) {
 	}
 }
 
+// TestDivergingSearchesFailWithTheirReason: what is no number never reaches a checkpoint or a report.
+func TestDivergingSearchesFailWithTheirReason(t *testing.T) {
+	for name, change := range map[string]func(o *Options){
+		"weights":             func(o *Options) { o.LearningRate, o.FinalRate, o.ClipNorm = 1e20, 1e20, 0 },
+		"clipped weights":     func(o *Options) { o.LearningRate, o.FinalRate = 1e20, 1e20 },
+		"weights, no guard":   func(o *Options) { o.LearningRate, o.FinalRate, o.EigenvalueStop = 1e30, 1e30, false },
+		"second order":        func(o *Options) { o.LearningRate, o.FinalRate, o.SecondOrder = 1e20, 1e20, true },
+		"decay of the alphas": func(o *Options) { o.AlphaDecay, o.AlphaRate = 3e38, 3e38 },
+		"alphas":              func(o *Options) { o.AlphaRate, o.WarmUp, o.Temperature = 3e38, 0, 1e-30 },
+	} {
+		o := small(t, "nb201")
+		o.Checkpoint = filepath.Join(t.TempDir(), "checkpoint")
+		o.Epochs = 4
+		change(&o)
+		o.Report = func(p Point) {
+			if err := p.check(); err != nil {
+				t.Errorf("%s: %v is reported", name, err)
+			}
+		}
+		if _, err := Search(t.Context(), o); err != nil && !strings.Contains(err.Error(), "the search diverged: ") {
+			t.Errorf("%s: %v", name, err)
+		} else if err == nil && name != "alphas" && name != "decay of the alphas" {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
 func TestSearchGoesOnFromACheckpoint(t *testing.T) {
 	want := func() *Result {
 		o := small(t, "mine")
@@ -434,17 +461,19 @@ func TestSpacesWithoutCellsAreRefused(t *testing.T) {
 
 func TestOptionsOutOfRangeAreRefused(t *testing.T) {
 	for want, change := range map[string]func(*Options){
-		"no space":                func(o *Options) { o.Space = nil },
-		"no images":               func(o *Options) { o.Train = nil },
-		"epochs must be positive": func(o *Options) { o.Epochs = 0 },
-		"batch of 0":              func(o *Options) { o.Batch = 0 },
-		"learning rate 0 is":      func(o *Options) { o.LearningRate = 0 },
-		"momentum 1 is":           func(o *Options) { o.Momentum = 1 },
-		"temperature 0 is":        func(o *Options) { o.Temperature = 0 },
-		"warm-up NaN is":          func(o *Options) { o.WarmUp = math.NaN() },
-		"do not divide by 3":      func(o *Options) { o.Partial = 3 },
-		"2000 channels":           func(o *Options) { o.Size.Channels = 2000 },
-		"of memory, more than":    func(o *Options) { o.MaxMemory = 1000 },
+		"no space":               func(o *Options) { o.Space = nil },
+		"no images":              func(o *Options) { o.Train = nil },
+		"0 epochs":               func(o *Options) { o.Epochs = 0 },
+		"too many to count":      func(o *Options) { o.Epochs = math.MaxInt },
+		"learning rate 1e+39 is": func(o *Options) { o.LearningRate = 1e39 },
+		"batch of 0":             func(o *Options) { o.Batch = 0 },
+		"learning rate 0 is":     func(o *Options) { o.LearningRate = 0 },
+		"momentum 1 is":          func(o *Options) { o.Momentum = 1 },
+		"temperature 0 is":       func(o *Options) { o.Temperature = 0 },
+		"warm-up NaN is":         func(o *Options) { o.WarmUp = math.NaN() },
+		"do not divide by 3":     func(o *Options) { o.Partial = 3 },
+		"2000 channels":          func(o *Options) { o.Size.Channels = 2000 },
+		"of memory, more than":   func(o *Options) { o.MaxMemory = 1000 },
 	} {
 		o := small(t, "seed-cell")
 		change(&o)

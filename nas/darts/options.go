@@ -85,28 +85,30 @@ func (o *Options) Check() error {
 		return errors.New("darts: no space")
 	case o.Train == nil:
 		return errors.New("darts: no images to train on")
-	case o.Epochs < 1:
-		return fmt.Errorf("darts: epochs must be positive, not %d", o.Epochs)
 	case o.Batch < 1:
 		return fmt.Errorf("darts: a batch of %d images", o.Batch)
 	case o.Partial < 1:
 		return fmt.Errorf("darts: one %dth of the channels", o.Partial)
 	}
+	if err := o.Train.CheckEpochs(o.Epochs); err != nil {
+		return fmt.Errorf("darts: %w", err)
+	}
+	most := float64(math.MaxFloat32)
 	for _, v := range []struct {
 		name          string
 		value, lo, hi float64
 		open          bool // lo itself is out of range
 	}{
-		{"learning rate", o.LearningRate, 0, math.Inf(1), true},
-		{"final learning rate", o.FinalRate, 0, math.Inf(1), false},
+		{"learning rate", o.LearningRate, 0, most, true},
+		{"final learning rate", o.FinalRate, 0, most, false},
 		{"momentum", o.Momentum, 0, 1, false},
-		{"weight decay", o.WeightDecay, 0, math.Inf(1), false},
-		{"clipping norm", o.ClipNorm, 0, math.Inf(1), false},
-		{"learning rate of the alphas", o.AlphaRate, 0, math.Inf(1), true},
-		{"decay of the alphas", o.AlphaDecay, 0, math.Inf(1), false},
+		{"weight decay", o.WeightDecay, 0, most, false},
+		{"clipping norm", o.ClipNorm, 0, most, false},
+		{"learning rate of the alphas", o.AlphaRate, 0, most, true},
+		{"decay of the alphas", o.AlphaDecay, 0, most, false},
 		{"warm-up", o.WarmUp, 0, 1, false},
-		{"temperature", o.Temperature, 0, math.Inf(1), true},
-		{"final temperature", o.FinalTemperature, 0, math.Inf(1), true},
+		{"temperature", o.Temperature, 0, most, true},
+		{"final temperature", o.FinalTemperature, 0, most, true},
 	} {
 		if !(v.value >= v.lo && v.value < v.hi) || v.open && v.value == v.lo {
 			return fmt.Errorf("darts: %s %g is out of its range", v.name, v.value)

@@ -3,6 +3,7 @@ package darts
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/nasbench-go/nasbench/dataset"
@@ -231,7 +232,8 @@ func (s *search) late(ctx context.Context, epoch, made int) error {
 	if step <= s.warm() {
 		e := &TimeError{}
 		if made > 0 {
-			e.Need = time.Since(s.begun) / time.Duration(made) * time.Duration(s.warm()+1)
+			need := float64(time.Since(s.begun)) / float64(made) * float64(s.warm()+1)
+			e.Need = time.Duration(min(need, math.MaxInt64/2))
 		}
 		return e
 	}
@@ -275,9 +277,39 @@ func (s *search) point(ctx context.Context, epoch, step int) error {
 		}
 	}
 	p.TrainLoss, p.ArchLoss = s.trainLoss.take(), s.archLoss.take()
+	if err := p.check(); err != nil {
+		return err
+	}
 	s.trajectory = append(s.trajectory, p)
 	if s.o.Report != nil {
 		s.o.Report(p)
+	}
+	return nil
+}
+
+// check returns an error if the search has left all that can be written down: weights of which the loss has no curvature that is a number, or alphas beyond a float32.
+func (p *Point) check() error {
+	fail := func(what string, v float64) error {
+		return fmt.Errorf("darts: the search diverged: %s %g; a lower learning rate may help (epoch %d, step %d)", what, v, p.Epoch, p.Step)
+	}
+	for _, v := range []struct {
+		what  string
+		value float64
+	}{
+		{"loss of the weights", p.TrainLoss}, {"loss of the alphas", p.ArchLoss}, {"eigenvalue", p.Eigenvalue}, {"entropy", p.Entropy},
+	} {
+		if !finite(v.value) {
+			return fail(v.what, v.value)
+		}
+	}
+	for _, rows := range [][][]float32{p.Alphas, p.Betas} {
+		for _, row := range rows {
+			for _, v := range row {
+				if !finite(float64(v)) {
+					return fail("an alpha", float64(v))
+				}
+			}
+		}
 	}
 	return nil
 }

@@ -74,18 +74,19 @@ func (r Recipe) Check() error {
 	if !slices.Contains(Schedules(), string(r.Schedule)) {
 		return fmt.Errorf("recipe: unknown schedule %q", r.Schedule)
 	}
+	most := float64(math.MaxFloat32) // weights and rates are float32
 	for _, v := range []struct {
 		name  string
 		value float64
 		below float64 // the bound, itself excluded
 	}{
-		{"learning rate", r.LearningRate, math.Inf(1)},
-		{"warm-up", r.WarmUp, math.Inf(1)},
+		{"learning rate", r.LearningRate, most},
+		{"warm-up", r.WarmUp, most},
 		{"momentum", r.Momentum, 1},
-		{"weight decay", r.WeightDecay, math.Inf(1)},
+		{"weight decay", r.WeightDecay, most},
 		{"decay of averages", r.EMADecay, 1},
 		{"label smoothing", r.LabelSmoothing, 1},
-		{"clipping norm", r.ClipNorm, math.Inf(1)},
+		{"clipping norm", r.ClipNorm, most},
 	} {
 		if !(v.value >= 0 && v.value < v.below) {
 			return fmt.Errorf("recipe: %s %g is not in [0, %g)", v.name, v.value, v.below)
@@ -124,7 +125,7 @@ func (r Recipe) rule() layers.Rule {
 
 // rate returns the learning rate of a training of so many steps in all.
 func (r Recipe) rate(stepsPerEpoch, steps int) layers.Schedule {
-	warm := min(int(math.Round(r.WarmUp*float64(stepsPerEpoch))), steps/2)
+	warm := int(min(math.Round(r.WarmUp*float64(stepsPerEpoch)), float64(steps/2)))
 	after := layers.CosineRate(r.LearningRate, 0)
 	switch r.Schedule {
 	case Step:

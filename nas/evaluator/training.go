@@ -59,8 +59,9 @@ func (o *TrainingOptions) check() error {
 		return errors.New("evaluator: training: no images to train on")
 	case o.Validation != nil && o.Validation.Len() == 0:
 		return errors.New("evaluator: training: no validation images")
-	case o.Epochs < 1:
-		return fmt.Errorf("evaluator: training: epochs must be positive, not %d", o.Epochs)
+	}
+	if err := o.Train.CheckEpochs(o.Epochs); err != nil {
+		return fmt.Errorf("evaluator: training: %w", err)
 	}
 	return o.Recipe.Check()
 }

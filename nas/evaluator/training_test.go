@@ -204,7 +204,9 @@ func TestTrainingsThatMakeNoSenseAreRefused(t *testing.T) {
 		{"space and genome", func(o *TrainingOptions) { o.Space = nil }},
 		{"space and genome", func(o *TrainingOptions) { o.Genome = nil }},
 		{"no images to train on", func(o *TrainingOptions) { o.Train = nil }},
-		{"epochs must be positive", func(o *TrainingOptions) { o.Epochs = 0 }},
+		{"0 epochs", func(o *TrainingOptions) { o.Epochs = 0 }},
+		{"too many to count", func(o *TrainingOptions) { o.Epochs = 1 << 62 }},
+		{"learning rate 1e+39", func(o *TrainingOptions) { o.Recipe.LearningRate = 1e39 }},
 		{"a batch of 0", func(o *TrainingOptions) { o.Recipe.Batch = 0 }},
 		{"none.safetensors", func(o *TrainingOptions) { o.Resume = "none.safetensors" }},
 	} {

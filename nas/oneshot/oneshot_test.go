@@ -359,6 +359,7 @@ func TestImpossibleOptionsAreRefused(t *testing.T) {
 		"no space":                     func(o *Options) { o.Space = nil },
 		"no images":                    func(o *Options) { o.Train = nil },
 		"0 epochs":                     func(o *Options) { o.Epochs = 0 },
+		"too many to count":            func(o *Options) { o.Epochs = 1 << 62 },
 		"0 images of a batch":          func(o *Options) { o.Batch = 0 },
 		"learning rate 0 is":           func(o *Options) { o.LearningRate = 0 },
 		"momentum 1 is":                func(o *Options) { o.Momentum = 1 },

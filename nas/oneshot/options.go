@@ -124,28 +124,32 @@ func (o *Options) Check() error {
 	case !slices.Contains(Searches(), o.Search):
 		return fmt.Errorf("oneshot: unknown search %q", o.Search)
 	}
+	if err := o.Train.CheckEpochs(o.Epochs); err != nil {
+		return fmt.Errorf("oneshot: %w", err)
+	}
 	for _, v := range []struct {
 		name  string
 		value int
 		least int
 	}{
-		{"epochs", o.Epochs, 1}, {"images of a batch", o.Batch, 1}, {"batches of recalibration", o.Recalibration, 1},
+		{"images of a batch", o.Batch, 1}, {"batches of recalibration", o.Recalibration, 1},
 		{"paths", o.Paths, 1}, {"finalists", o.Finalists, 1}, {"images to compare paths on", o.JudgeImages, 0},
 	} {
 		if v.value < v.least {
 			return fmt.Errorf("oneshot: %d %s, at least %d", v.value, v.name, v.least)
 		}
 	}
+	most := float64(math.MaxFloat32)
 	for _, v := range []struct {
 		name      string
 		value, hi float64
 		open      bool // 0 itself is out of range
 	}{
-		{"learning rate", o.LearningRate, math.Inf(1), true},
+		{"learning rate", o.LearningRate, most, true},
 		{"warm-up", o.WarmUp, 1, false},
 		{"momentum", o.Momentum, 1, false},
-		{"weight decay", o.WeightDecay, math.Inf(1), false},
-		{"clipping norm", o.ClipNorm, math.Inf(1), false},
+		{"weight decay", o.WeightDecay, most, false},
+		{"clipping norm", o.ClipNorm, most, false},
 	} {
 		if !(v.value >= 0 && v.value < v.hi) || v.open && v.value == 0 {
 			return fmt.Errorf("oneshot: %s %g is out of its range", v.name, v.value)
