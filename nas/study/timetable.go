@@ -39,12 +39,15 @@ type runningTrial struct {
 	share float64 // of its steps that are made; 0 as long as that is unknown
 }
 
+// forever is longer than any limit, and can be added to any time.
+const forever = 100 * 365 * 24 * time.Hour
+
 // whole returns how long the trial takes from its start to its end, if it goes on as it did until now; 0 if that is unknown.
 func (r runningTrial) whole(now time.Time) time.Duration {
 	if r.share <= 0 {
 		return 0
 	}
-	return time.Duration(float64(now.Sub(r.begun)) / r.share)
+	return time.Duration(min(float64(now.Sub(r.begun))/r.share, float64(forever)))
 }
 
 // over reports whether the search ends now, with these trials under way: at the deadline, unless one of them ends soon enough after it.
