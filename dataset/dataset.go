@@ -1,9 +1,11 @@
 package dataset
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"image/color"
+	"io"
 	"strings"
 	"sync"
 )
@@ -66,6 +68,8 @@ type Options struct {
 	// PixelScale is the value of a white pixel in digits: pixels are from 0 to it, and clipped. Zero finds out
 	// whether it is 1, 16 or 255. It is not negative.
 	PixelScale float64
+
+	ctx context.Context // of OpenContext
 }
 
 // Dataset is an open data set: its train split, and the way to its test split.
@@ -147,6 +151,16 @@ func Locate(name string, o Options) (string, error) {
 // "images:path/to/folder". The files of the test split are checked, their headers, sizes and labels, as far as that
 // takes little time; what is in them is not kept.
 func Open(name string, o Options) (*Dataset, error) {
+	return OpenContext(context.Background(), name, o)
+}
+
+// OpenContext is [Open] that ends with the error of ctx: between two pictures, or within a CSV file. The test split, which is read when
+// it is asked for, has no part in it.
+func OpenContext(ctx context.Context, name string, o Options) (*Dataset, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	o.ctx = ctx
 	s, o, err := find(name, o)
 	if err != nil {
 		return nil, err
@@ -189,4 +203,17 @@ func newDataset(info Info, file string, train *Split, testCount int, test func()
 		return s, nil
 	}
 	return &Dataset{info: info, train: train, test: sync.OnceValues(checked)}, nil
+}
+
+// contextReader is a reader that ends with the error of a context.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c contextReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
 }

@@ -76,7 +76,7 @@ func openDigits(info Info, path string, o Options) (*Dataset, error) {
 	if err != nil {
 		return nil, fileError(info, path, err)
 	}
-	all, notes, err := readDigits(in.r, o)
+	all, notes, err := readDigits(contextReader{o.ctx, in.r}, o)
 	if err != nil {
 		return nil, fileError(info, path, err)
 	}

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -58,7 +59,8 @@ func (a *album) has(p pictures) bool {
 }
 
 // decodeAll decodes and scales pictures, as many at a time as there are processors. Those that cannot be read come back, in the order of paths.
-func decodeAll(paths []string, s scaler) (*album, []BadPicture, error) {
+// The error may be that of ctx.
+func decodeAll(ctx context.Context, paths []string, s scaler) (*album, []BadPicture, error) {
 	n, each := len(paths), 3*s.size*s.size
 	if n > maxPictureBytes/each {
 		return nil, nil, fmt.Errorf("%d pictures at %dx%d take more than %d bytes; choose a smaller size", n, s.size, s.size, maxPictureBytes)
@@ -70,12 +72,15 @@ func decodeAll(paths []string, s scaler) (*album, []BadPicture, error) {
 	for range min(runtime.GOMAXPROCS(0), n) {
 		workers.Go(func() {
 			var file bytes.Buffer
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+			for i := int(next.Add(1)) - 1; i < n && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
 				a.pages[i], failed[i] = decodeFile(paths[i], &file, s, a.pixels[i*each:(i+1)*each])
 			}
 		})
 	}
 	workers.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
 	var bad []BadPicture
 	for i, path := range paths {
 		if failed[i] != nil {

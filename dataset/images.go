@@ -108,7 +108,7 @@ func openImages(info Info, dir string, o Options) (*Dataset, error) {
 			break
 		}
 		var failed []BadPicture
-		if decoded, failed, err = decodeAll(slices.Concat(train.paths, test.paths), scale); err != nil {
+		if decoded, failed, err = decodeAll(o.ctx, slices.Concat(train.paths, test.paths), scale); err != nil {
 			return nil, folderError(info, dir, err)
 		}
 		if len(failed) > 0 && !o.SkipBad {

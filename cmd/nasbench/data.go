@@ -216,7 +216,7 @@ func (a *app) newDataInfo() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			d, err := dataset.Open(args[0], options)
+			d, err := dataset.OpenContext(cmd.Context(), args[0], options)
 			if err != nil {
 				return dataError(args[0], err)
 			}

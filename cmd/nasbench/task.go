@@ -141,7 +141,7 @@ func (t *taskFlags) open(ctx context.Context) (evaluator.Data, space.Task, error
 	if err != nil {
 		return fail(err)
 	}
-	d, err := dataset.Open(t.datasetName, options)
+	d, err := dataset.OpenContext(ctx, t.datasetName, options)
 	if err != nil {
 		return fail(dataError(t.datasetName, err))
 	}
