@@ -29,6 +29,7 @@ type KernelCase struct {
 	// backward leaves out of the measurement, but for the check, what a gradient needs of the forward pass.
 	backward bool
 	update   *update // measured instead of an operation, or nil
+	kept     int64   // bytes that build makes itself
 }
 
 // kernelProgram is a case made ready to run.
@@ -39,6 +40,12 @@ type kernelProgram struct {
 
 // compile makes the case ready to run beside others that are as large, so many with this one, within the memory that there is.
 func (c KernelCase) compile(table *kernels.Table, threads *kernels.Threads, programs int64) (*kernelProgram, error) {
+	room := int64(0) // not known
+	if most := machine.Plannable(); most > 0 {
+		if room = most/programs - c.kept; room < 1 {
+			return nil, fmt.Errorf("bench: %s: %w", c.Name, &autograd.MemoryError{What: "the operation", Need: programs * c.kept, Limit: most})
+		}
+	}
 	g := autograd.NewGraph()
 	k := &kernelProgram{}
 	err := autograd.Build(func() (err error) {
@@ -48,9 +55,9 @@ func (c KernelCase) compile(table *kernels.Table, threads *kernels.Threads, prog
 	if err != nil {
 		return nil, fmt.Errorf("bench: %s: %w", c.Name, err)
 	}
-	k.Program, err = autograd.Compile(autograd.Options{Outputs: k.outputs, Threads: threads, Table: table, MaxBytes: machine.Plannable() / programs})
+	k.Program, err = autograd.Compile(autograd.Options{Outputs: k.outputs, Threads: threads, Table: table, MaxBytes: room})
 	if short, ok := errors.AsType[*autograd.MemoryError](err); ok && programs > 1 {
-		err = &autograd.MemoryError{What: "the operation, beside what it is compared with,", Need: programs * short.Need, Limit: programs * short.Limit}
+		err = &autograd.MemoryError{What: "the operation, beside what it is compared with,", Need: programs * (short.Need + c.kept), Limit: programs * (short.Limit + c.kept)}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("bench: %s: %w", c.Name, err)

@@ -214,8 +214,8 @@ func normCases(shape string, d Direction) ([]KernelCase, error) {
 		}
 	}
 	return []KernelCase{
-		{Name: "BatchNorm/" + shape + "/" + string(d), build: build(false), backward: d != Forward},
-		{Name: "BatchNormReLU/" + shape + "/" + string(d), build: build(true), backward: d != Forward},
+		{Name: "BatchNorm/" + shape + "/" + string(d), build: build(false), backward: d != Forward, kept: 8 * int64(c)},
+		{Name: "BatchNormReLU/" + shape + "/" + string(d), build: build(true), backward: d != Forward, kept: 8 * int64(c)},
 	}, nil
 }
 
