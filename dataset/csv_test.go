@@ -66,6 +66,7 @@ func csvCases() []csvCase {
 		{"a data frame's numbers from 1", numbers(1, 10, "%d"), first, "", 1, false},
 		{"numbers of part of a frame", numbers(100, 10, "%d"), first, "", 1, false},
 		{"numbers as floats", numbers(0, 10, "%d.0"), first, "", 1, false},
+		{"numbers with a step", []string{"0.5", "0.6", "0.7", "0.8", "0.9", "1.0", "1.1", "1.2", "1.3", "1.4"}, first, "", 1, false},
 		{"a data frame's numbers and a label", with("label", numbers(0, 9, "%d")), first, "", 1, false},
 		{"a data frame's numbers and another label", append(numbers(0, 9, "%d"), "digit"), last, "", 10, false},
 		{"a data frame's numbers and words", with("animal", numbers(0, 9, "%d")), word, "", 1, false},
@@ -127,11 +128,11 @@ func TestCSVFilesOfEveryFormGiveTheSameImages(t *testing.T) {
 					}
 				}
 				all := strings.Join(notes, "; ")
-				first := "the first line is an image, no header"
+				first := "there is no header"
 				if c.header != nil {
 					first = "the first line is a header"
 				}
-				for _, want := range []string{first, fmt.Sprintf("the labels are column %d of ", c.column), "pixels are scaled from 0 to 16"} {
+				for _, want := range []string{first, fmt.Sprintf("the labels are in column %d of ", c.column), "pixels are from 0 to 16"} {
 					if !strings.Contains(all, want) {
 						t.Errorf("%s: the notes %q lack %q", c.name, notes, want)
 					}
@@ -236,17 +237,17 @@ func TestAFewValuesDoNotChangeTheScaleOfAll(t *testing.T) {
 		note   string
 		refuse string
 	}{
-		{"0 to 1", scaleText(1, same), 0, "from 0 to 1,", "", ""},
-		{"0 to 16", scaleText(16, same), 0, "from 0 to 16,", "", ""},
-		{"0 to 255", scaleText(255, same), 0, "from 0 to 255,", "", ""},
-		{"0 to 100", scaleText(100, same), 0, "from 0 to 255,", "", ""},
+		{"0 to 1", scaleText(1, same), 0, "from 0 to 1:", "", ""},
+		{"0 to 16", scaleText(16, same), 0, "from 0 to 16:", "", ""},
+		{"0 to 255", scaleText(255, same), 0, "from 0 to 255:", "", ""},
+		{"0 to 100", scaleText(100, same), 0, "from 0 to 255:", "", ""},
 		{"0 to 100, told", scaleText(100, same), 100, "from 0 to 100, as told", "", ""},
 		{"0 to 65535, told", scaleText(65535, same), 65535, "from 0 to 65535, as told", "", ""},
-		{"a rounded one", scaleText(1, one(1.0000001)), 0, "from 0 to 1,", "1 of 160 pixels are above 1, the largest 1.0000001, and count as 1", ""},
-		{"a rounded zero", scaleText(1, one(-1e-9)), 0, "from 0 to 1,", "1 of 160 pixels are below 0, the least -1e-09, and count as 0", ""},
-		{"overshoot everywhere", scaleText(1.1, same), 0, "from 0 to 1,", "are above 1", ""},
-		{"a rounded 16", scaleText(16, one(16.00001)), 0, "from 0 to 16,", "1 of 160 pixels are above 16", ""},
-		{"a rounded 255", scaleText(255, one(255.00002)), 0, "from 0 to 255,", "1 of 160 pixels are above 255", ""},
+		{"a rounded one", scaleText(1, one(1.0000001)), 0, "from 0 to 1:", "1 of 160 pixels are above 1, the largest 1.0000001, and count as 1", ""},
+		{"a rounded zero", scaleText(1, one(-1e-9)), 0, "from 0 to 1:", "1 of 160 pixels are below 0, the least -1e-09, and count as 0", ""},
+		{"overshoot everywhere", scaleText(1.1, same), 0, "from 0 to 1:", "are above 1", ""},
+		{"a rounded 16", scaleText(16, one(16.00001)), 0, "from 0 to 16:", "1 of 160 pixels are above 16", ""},
+		{"a rounded 255", scaleText(255, one(255.00002)), 0, "from 0 to 255:", "1 of 160 pixels are above 255", ""},
 		{"one of 255 among fractions", scaleText(1, one(255)), 0, "", "", "line 21: 1 of 160 pixels, in 1 of 40 images, are above 1, here 255, the largest 255, and all others are from 0 to 1; say with --pixel-scale"},
 		{"one of 17 among 16", scaleText(16, one(17)), 0, "", "", "line 21: 1 of 160 pixels, in 1 of 40 images, are above 16, here 17"},
 		{"one of 255 among fractions, told", scaleText(1, one(255)), 1, "from 0 to 1, as told", "1 of 160 pixels are above 1, the largest 255, and count as 1", ""},
@@ -269,7 +270,7 @@ func TestAFewValuesDoNotChangeTheScaleOfAll(t *testing.T) {
 			continue
 		}
 		all := strings.Join(notes, "; ")
-		if !strings.Contains(all, "pixels are scaled "+c.scale) && !strings.Contains(all, c.scale) || !strings.Contains(all, c.note) || c.note == "" && len(notes) != 3 {
+		if !strings.Contains(all, "pixels are "+c.scale) && !strings.Contains(all, c.scale) || !strings.Contains(all, c.note) || c.note == "" && len(notes) != 3 {
 			t.Errorf("%s: notes %q", c.name, notes)
 		}
 	}

@@ -103,7 +103,8 @@ func isIndexName(name string) bool {
 
 // findHeader reports whether the first line is a header, by comparing it with those that follow. It is one if it has words where they
 // have numbers, and most of its fields are words, or one of them is a name of a label column, or its numbers are names of columns (see
-// numbered); with no such words, if its numbers are names of columns, and those of the lines that follow are neither such nor the same.
+// numbered); with no such words, if its numbers are names of columns, or many with the same step between all, and those of the lines
+// that follow are neither such nor the same.
 //
 // One word among other numbers is therefore a mistake in an image, and not a header that hides it; and words over words are classes.
 func (l *csvLayout) findHeader(first []string, rest []csvRow, label string) bool {
@@ -125,7 +126,7 @@ func (l *csvLayout) findHeader(first []string, rest []csvRow, label string) bool
 			classes = true
 		}
 	}
-	names := numbered(numbers) && !l.alike(first, rest)
+	names := (numbered(numbers) || words == 0 && len(numbers) >= manyColumns && evenly(numbers)) && !l.alike(first, rest)
 	switch {
 	case over > 0:
 		return named || names || 2*words > len(first) || len(numbers) == 0
@@ -156,7 +157,7 @@ func labelled(rows []csvRow, first int) bool {
 	return false
 }
 
-// alike reports whether most rows have numbers one after the other too, or those of the first line, so that these tell nothing.
+// alike reports whether most rows have numbers with the same step between all too, or those of the first line, so that these tell nothing.
 func (l *csvLayout) alike(first []string, rest []csvRow) bool {
 	n := 0
 	for _, r := range rest {
@@ -170,7 +171,7 @@ func (l *csvLayout) alike(first []string, rest []csvRow) bool {
 				}
 			}
 		}
-		if 2*same > len(numbers) || countUp(numbers) {
+		if 2*same > len(numbers) || evenly(numbers) {
 			n++
 		}
 	}
@@ -202,6 +203,25 @@ func countUp(fields []string) bool {
 		previous = n
 	}
 	return len(fields) > 0
+}
+
+// evenly reports whether fields are numbers with the same step between all, which is not 0.
+func evenly(fields []string) bool {
+	var first, step float64
+	for i, f := range fields {
+		v, err := strconv.ParseFloat(strings.TrimSpace(f), 64)
+		switch {
+		case err != nil || v-v != 0:
+			return false
+		case i == 0:
+			first = v
+		case i == 1:
+			step = v - first
+		case math.Abs(v-(first+step*float64(i))) > 1e-6*float64(i)*math.Abs(step):
+			return false
+		}
+	}
+	return step != 0
 }
 
 // toldApart reports whether at least three fields of many are like 0.1 and 0.2 after a 0, all others are whole, and none stands twice.
@@ -317,21 +337,23 @@ func (l *csvLayout) indexColumn(body []csvRow) int {
 
 // notes say what was decided.
 func (l *csvLayout) notes() []string {
-	what, by := "an image, no header", "by its likeness to those that follow"
-	if l.header {
-		what, by = "a header", "by its difference from those that follow"
+	first := "there is no header: the first line is an image like those that follow"
+	switch {
+	case l.told && l.header:
+		first = "the first line is a header, as told"
+	case l.told:
+		first = "there is no header, as told"
+	case l.header:
+		first = "the first line is a header: it differs from those that follow"
 	}
-	if l.told {
-		by = "as told"
-	}
-	notes := []string{fmt.Sprintf("the first line is %s, %s", what, by)}
-	column := fmt.Sprintf("the labels are column %d of %d", l.label+1, l.width)
+	notes := []string{first}
+	column := fmt.Sprintf("the labels are in column %d of %d", l.label+1, l.width)
 	if l.header && l.names[l.label] != "" {
 		column += fmt.Sprintf(", %q", l.names[l.label])
 	}
 	notes = append(notes, column)
 	if l.index >= 0 {
-		notes = append(notes, "column 1 numbers the lines and is left out")
+		notes = append(notes, "column 1 only numbers the lines and is left out")
 	}
 	return notes
 }

@@ -78,9 +78,9 @@ func findScale(values []float32, pixels int, lines []int) (float32, error) {
 
 // scalePixels scales values to 0..255: from 0 to scale or, if that is 0, from a range that findScale tells. It says what it did.
 func scalePixels(values []float32, pixels int, lines []int, scale float64) (out []byte, notes []string, err error) {
-	end, how := float32(scale), "as told"
+	end, how := float32(scale), ", as told"
 	if scale == 0 {
-		how = "the smallest of 1, 16 and 255 that holds all"
+		how = ": of 1, 16 and 255 the smallest that holds all"
 		if end, err = findScale(values, pixels, lines); err != nil {
 			return nil, nil, err
 		}
@@ -99,7 +99,7 @@ func scalePixels(values []float32, pixels int, lines []int, scale float64) (out 
 		}
 		out[i] = byte(v/end*255 + 0.5)
 	}
-	notes = append(notes, fmt.Sprintf("pixels are scaled from 0 to %g, %s", end, how))
+	notes = append(notes, fmt.Sprintf("pixels are from 0 to %g%s", end, how))
 	if below > 0 {
 		notes = append(notes, fmt.Sprintf("%d of %d pixels are below 0, the least %g, and count as 0", below, len(values), least))
 	}

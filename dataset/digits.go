@@ -124,7 +124,11 @@ func readDigits(r io.Reader, o Options) (s *Split, notes []string, err error) {
 	pixels := t.pixels()
 	side, channels := squareSide(pixels)
 	if side == 0 {
-		return nil, nil, fmt.Errorf("%d pixel columns; want a square number, or three times one", pixels)
+		hint := ""
+		if side, channels := squareSide(pixels - 1); side > 0 {
+			hint = fmt.Sprintf("; without one of them they would be %dx%dx%d: does a column number the lines?", side, side, channels)
+		}
+		return nil, nil, fmt.Errorf("%d pixel columns; want a square number, or three times one%s", pixels, hint)
 	}
 	labels, classes, err := rankLabels(t.words, t.lines)
 	if err != nil {

@@ -81,7 +81,7 @@ func TestDigitsErrorsNameLineAndColumn(t *testing.T) {
 		{"header without a label", "a,b,c,d,e\n0,1,2,3,4\n", []string{"line 1", "label, class or target"}},
 		{"two labels", "label,b,c,d,class\n0,1,2,3,4\n", []string{"line 1", "fields 1 and 5"}},
 		{"empty label", "label,a,b,c,d\n,1,2,3,4\n", []string{"line 2, column 1", "label is empty"}},
-		{"not square", "0,1,2,3,4,5\n1,5,6,7,8,9\n", []string{"5 pixel columns", "square"}},
+		{"not square", "0,1,2,3,4,5\n1,5,6,7,8,9\n", []string{"5 pixel columns", "square", "would be 2x2x1"}},
 		{"both ends", "0,1,2,3,1\n1,5,6,7,0\n", []string{"both the first and the last"}},
 		{"neither end", "9,1,2,3,7\n1,5,6,7,9\n", []string{"neither"}},
 		{"one field", "0\n1\n", []string{"lines of one field"}},

@@ -31,13 +31,13 @@ func digitsFile(t *testing.T) string {
 func TestDecisionsAboutACSVFileArePrinted(t *testing.T) {
 	file := digitsFile(t)
 	out := succeed(t, "data", "info", "digits:"+file).stdout
-	for _, want := range []string{"train     36\n", "the first line is a header, by its difference", "the labels are column 1 of 17", "pixels are scaled from 0 to 16, the smallest"} {
+	for _, want := range []string{"train     36\n", "the first line is a header: it differs", "the labels are in column 1 of 17", "pixels are from 0 to 16: "} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in %s", want, out)
 		}
 	}
 	out = succeed(t, "data", "info", "digits:"+file, "--header", "no", "--pixel-scale", "32", "--label-column", "1", "--json").stdout
-	for _, want := range []string{"the first line is an image, no header, as told", "pixels are scaled from 0 to 32, as told"} {
+	for _, want := range []string{"there is no header, as told", "pixels are from 0 to 32, as told"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in %s", want, out)
 		}

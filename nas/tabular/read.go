@@ -71,7 +71,11 @@ func unpack(r io.Reader) ([]byte, error) {
 		}
 		r = z
 	}
-	data, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
+	text := bufio.NewReader(r)
+	if head, _ := text.Peek(512); bytes.IndexByte(head, 0) >= 0 && userfile.WideText(head) == "" {
+		return nil, fmt.Errorf("a zero byte at offset %d; want CSV or JSON", bytes.IndexByte(head, 0)) // before much is read
+	}
+	data, err := io.ReadAll(io.LimitReader(text, maxBytes+1))
 	if err == nil && len(data) > maxBytes {
 		err = fmt.Errorf("more than %d bytes", maxBytes)
 	}

@@ -137,6 +137,7 @@ func TestMalformedTablesAreRefusedWithThePlace(t *testing.T) {
 		{"arch,acc\n22212202,-Inf\n", "", "line 2, column 10: column acc: \"-Inf\" is not a finite number"},
 		{"arch,acc\n22212202,1e999\n", "", "line 2, column 10: column acc: \"1e999\" is not a finite number"},
 		{"arch,acc\n22212202,\n", "", "line 2, column 10: column acc: \"\" is not a finite number"},
+		{"\x00\x00\x00\x00", "", "table t: a zero byte at offset 0; want CSV or JSON"},
 		{"a\x00r\x00c\x00h\x00", "", "table t: the text is UTF-16; save it as UTF-8"},
 		{"arch,acc\n22212202,\n", "", "line 2, column 10: column acc: \"\" is not"},
 		{"arch,acc,acc\n22212202,1,1\n", "", "table t: line 1, column 10: column \"acc\" stands twice"},
