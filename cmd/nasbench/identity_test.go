@@ -351,6 +351,12 @@ func TestRecordsWithoutADigestAreAdopted(t *testing.T) {
 	putFile(t, q, digitsOf(4, 120, 3))
 	wantOneLine(t, goOn(exitUsage, 5), exitUsage, "was made with another data set")
 
+	// What cannot be the data set is refused without a digest, too.
+	dir = copyV1(t)
+	q, file = filepath.Join(dir, "q.csv"), filepath.Join(dir, "digits.db")
+	putFile(t, q, digitsOf(7, 140, 3))
+	wantOneLine(t, goOn(exitUsage, 5), exitUsage, "7 classes, 140 images): the network of trial 0 had ")
+
 	// A data set that is nowhere is asked for.
 	dir = copyV1(t)
 	file = filepath.Join(dir, "digits.db")

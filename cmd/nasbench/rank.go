@@ -329,7 +329,7 @@ func (r *ranking) openStudies() (stores []study.Store, settings study.Settings, 
 			return nil, nil, err
 		}
 		if ok {
-			more, err := amendStudy(r.file, name, info.Settings, settings)
+			more, err := r.dataIdentity.amendStudy(r.file, r.space, name, info.Settings, settings)
 			if err != nil {
 				return nil, nil, err
 			}

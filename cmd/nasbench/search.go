@@ -89,8 +89,9 @@ time of ` + defaultTime.String() + `, the final training included. The results o
 settings and the CPU level alone, not on threads, workers or the machine's speed.
 
 Every finished trial is recorded in a study file. A search with the --study and --name of a recorded
-study goes on with it, with the settings and at the CPU level that it was begun with. Ctrl-C ends a search early: it prints what
-was found so far, and the command to go on, and exits with code 130.
+study goes on with it, with the settings, on the data set and at the CPU level that it was begun with. The
+data set must be the same, by its digest; --dataset says where it lies if it was moved. Ctrl-C ends a search
+early: it prints what was found so far, and the command to go on, and exits with code 130.
 
 With --json, standard output has one JSON object per trial, in the order of trials, and then one summary.`,
 		Example: `  nasbench search

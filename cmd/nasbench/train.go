@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/nasbench-go/nasbench/internal/userfile"
+	"github.com/nasbench-go/nasbench/internal/wholefile"
 	"github.com/nasbench-go/nasbench/kernels"
 	"github.com/nasbench-go/nasbench/layers/safetensors"
 	"github.com/nasbench-go/nasbench/nas/evaluator"
@@ -56,7 +56,8 @@ func (a *app) newTrain() *cobra.Command {
 
 With --out, the model and all that is needed to go on are saved after every epoch and when Ctrl-C
 interrupts (exit code 130). --resume goes on with such a file, to the same bits as without the interruption; the
-settings come from the file. The format is safetensors.
+settings come from the file. The data set must be the same, by its digest; --dataset says where it lies if it was
+moved. The format is safetensors.
 
 With --json, standard output has one JSON object per epoch and then one result.`,
 		Example: `  nasbench train --arch 'conv3x3(16), pool3x3(max), conv3x3(32)' --epochs 5 --test
@@ -268,7 +269,7 @@ func (o *trainOptions) reconcile(flags *pflag.FlagSet) (words []string, err erro
 	}
 	now := study.Settings(settingsOf(flags, trainSettings()))
 	o.recordIdentity(now)
-	r, err := reconcile("--resume: "+o.resume, o.recorded, now)
+	r, err := o.dataIdentity.reconcile("--resume: "+o.resume, o.recorded, now)
 	if err != nil {
 		return nil, err
 	}
@@ -288,11 +289,12 @@ func writable(path string) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return fmt.Errorf("%s is a folder", path)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".nasbench-*")
+	wholefile.RemoveLeftovers(path)
+	f, err := wholefile.Create(path)
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
+	return f.Discard()
 }
 
 // training is one run of the train command.

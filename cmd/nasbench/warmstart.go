@@ -161,7 +161,7 @@ func incomparable(was, is study.Settings) (differ []string) {
 		switch {
 		case name == "dataset" && was[dataSetting] != "" && is[dataSetting] != "":
 			if was[dataSetting] != is[dataSetting] {
-				differ = append(differ, fmt.Sprintf("the data set was %s and is %s", describeData(was), describeData(is)))
+				differ = append(differ, fmt.Sprintf("the data set was %s and is %s", describeData(was, ""), describeData(is, "")))
 			}
 		case was[name] != is[name]:
 			differ = append(differ, fmt.Sprintf("%s was %s and is %s", name, orNone(was[name]), orNone(is[name])))
