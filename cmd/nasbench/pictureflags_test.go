@@ -95,7 +95,7 @@ func TestNotesOnImagesAreSaidOnceAtTheStart(t *testing.T) {
 		{"search", "--trials", "2", "--final-epochs", "1", "--study", file},
 		{"rank", "--architectures", "3", "--seeds", "1", "--epochs", "1", "--study", file, "--name", "r"},
 	} {
-		if r := succeed(t, slices.Concat(command, args)...); strings.Count(r.stderr, want) != 1 || strings.Count(r.stderr, "note: ") != 1 {
+		if r := succeed(t, slices.Concat(command, args)...); strings.Count(r.stderr, want) != 1 || strings.Count(r.stderr, "pictures have transparent parts") != 1 {
 			t.Errorf("%q: %s", command, r.stderr)
 		}
 	}
