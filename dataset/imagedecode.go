@@ -25,9 +25,10 @@ import (
 )
 
 const (
-	maxPixels      = 1 << 26 // of one picture, 64 megapixels
-	maxPictureFile = 1 << 30 // bytes
-	sniffed        = 32      // bytes that tell the format
+	maxPixels      = 1 << 26       // of one picture, 64 megapixels
+	maxPixelsInUse = 4 * maxPixels // of all pictures that are being decoded
+	maxPictureFile = 1 << 30       // bytes
+	sniffed        = 32            // bytes that tell the format
 )
 
 // album is a number of decoded pictures.
@@ -67,13 +68,14 @@ func decodeAll(ctx context.Context, paths []string, s scaler) (*album, []BadPict
 	}
 	a := &album{size: s.size, pixels: make([]byte, n*each), places: make(map[string]int, n), pages: make([]page, n)}
 	failed := make([]error, n)
+	room := newPixelRoom(maxPixelsInUse)
 	var next atomic.Int64
 	var workers sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), n) {
 		workers.Go(func() {
-			var file bytes.Buffer
+			d := decoder{scaler: s, room: room}
 			for i := int(next.Add(1)) - 1; i < n && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
-				a.pages[i], failed[i] = decodeFile(paths[i], &file, s, a.pixels[i*each:(i+1)*each])
+				a.pages[i], failed[i] = d.decode(paths[i], a.pixels[i*each:(i+1)*each])
 			}
 		})
 	}
@@ -127,19 +129,62 @@ func (a *album) splits(train, test pictures, classes []string) (trainSplit, test
 	return trainSplit, testSplit, err
 }
 
-// decodeFile reads one picture into out, size x size x 3. The buffer is used again for the next.
-func decodeFile(path string, file *bytes.Buffer, s scaler, out []byte) (page, error) {
-	if err := readPictureFile(path, file); err != nil {
+// pixelRoom bounds the pixels in memory, however many processors decode at the same time.
+type pixelRoom struct {
+	mu   sync.Mutex
+	more sync.Cond
+	left int
+}
+
+func newPixelRoom(n int) *pixelRoom {
+	r := &pixelRoom{left: n}
+	r.more.L = &r.mu
+	return r
+}
+
+// take waits until there is room.
+func (r *pixelRoom) take(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for r.left < n {
+		r.more.Wait()
+	}
+	r.left -= n
+}
+
+func (r *pixelRoom) give(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.left += n
+	r.more.Broadcast()
+}
+
+// decoder decodes one picture after the other.
+type decoder struct {
+	scaler
+	room *pixelRoom
+	file bytes.Buffer // the file of the picture, in memory that is used again
+}
+
+// decode reads one picture into out, size x size x 3.
+func (d *decoder) decode(path string, out []byte) (page, error) {
+	if err := readPictureFile(path, &d.file); err != nil {
 		return page{}, err
 	}
-	picture, err := decodePicture(file.Bytes())
+	data := d.file.Bytes()
+	f, err := readPictureHead(data)
 	if err != nil {
 		return page{}, err
 	}
-	w, h := picture.Bounds().Dx(), picture.Bounds().Dy()
+	d.room.take(f.Width * f.Height)
+	defer d.room.give(f.Width * f.Height)
+	picture, err := f.picture()
+	if err != nil {
+		return page{}, err
+	}
 	opaque, ok := picture.(interface{ Opaque() bool })
-	p := page{transparent: ok && !opaque.Opaque(), cropped: s.loses(w, h)}
-	p.grey = s.image(picture, exifOrientation(file.Bytes()), out)
+	p := page{transparent: ok && !opaque.Opaque(), cropped: d.loses(f.Width, f.Height)}
+	p.grey = d.image(picture, exifOrientation(data), out)
 	return p, nil
 }
 
@@ -200,37 +245,45 @@ func formatOf(head []byte) *pictureFormat {
 	return nil
 }
 
-// decodePicture decodes a file. What a decoder cannot do is an error, whatever way it has to say so.
-func decodePicture(data []byte) (picture image.Image, err error) {
-	f := formatOf(data[:min(len(data), sniffed)])
-	if f == nil {
+// pictureFile is a file of which the head has been read.
+type pictureFile struct {
+	*pictureFormat
+	image.Config
+	open func() io.Reader
+}
+
+// readPictureHead reads the format and the size of a picture, which must be such as can be decoded.
+func readPictureHead(data []byte) (f *pictureFile, err error) {
+	format := formatOf(data[:min(len(data), sniffed)])
+	if format == nil {
 		return nil, fmt.Errorf("want a PNG, JPEG, WebP, BMP, TIFF or GIF picture, have %s", contentName(data))
 	}
-	defer func() {
-		if r := recover(); r != nil { // the decoders are not ours, and one picture must not end the program
-			picture, err = nil, fmt.Errorf("corrupt %s picture: the decoder failed: %v", f.name, r)
-		}
-	}()
 	if animated(data) {
 		return nil, errors.New("an animated WebP picture, which is not read")
 	}
-	open := func() io.Reader { return bytes.NewReader(data) }
-	if f.name == "JPEG" {
+	defer format.guard(&err)
+	f = &pictureFile{pictureFormat: format, open: func() io.Reader { return bytes.NewReader(data) }}
+	if format.name == "JPEG" {
 		if head := readJPEG(data); head.components == 4 && !head.adobe {
-			open = func() io.Reader { return inkJPEG(data) }
+			f.open = func() io.Reader { return inkJPEG(data) }
 		}
 	}
-	config, err := f.config(open())
-	if err != nil {
-		return nil, decodeError(f, err)
+	if f.Config, err = f.config(f.open()); err != nil {
+		return nil, format.failed(err)
 	}
-	if config.Width < 1 || config.Height < 1 || config.Width > maxPixels/config.Height {
-		return nil, fmt.Errorf("a picture of %dx%d; want at most %d pixels", config.Width, config.Height, maxPixels)
+	if f.Width < 1 || f.Height < 1 || f.Width > maxPixels/f.Height {
+		return nil, fmt.Errorf("a picture of %dx%d; want at most %d pixels", f.Width, f.Height, maxPixels)
 	}
-	if picture, err = f.decode(open()); err != nil {
-		return nil, decodeError(f, err)
+	return f, nil
+}
+
+// picture decodes the file.
+func (f *pictureFile) picture() (picture image.Image, err error) {
+	defer f.guard(&err)
+	if picture, err = f.decode(f.open()); err != nil {
+		return nil, f.failed(err)
 	}
-	if whole := image.Rect(0, 0, config.Width, config.Height); picture.Bounds() != whole {
+	if whole := image.Rect(0, 0, f.Width, f.Height); picture.Bounds() != whole {
 		// The first frame of a GIF may cover a part of the screen.
 		canvas := image.NewNRGBA(whole)
 		draw.Draw(canvas, picture.Bounds(), picture, picture.Bounds().Min, draw.Src)
@@ -239,8 +292,15 @@ func decodePicture(data []byte) (picture image.Image, err error) {
 	return picture, nil
 }
 
-// decodeError tells what is corrupt from what its decoder does not do.
-func decodeError(f *pictureFormat, err error) error {
+// guard makes an error of a decoder's panic: the decoders are not ours, and one picture must not end the program.
+func (f *pictureFormat) guard(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("corrupt %s picture: the decoder failed: %v", f.name, r)
+	}
+}
+
+// failed tells what is corrupt from what the decoder does not do.
+func (f *pictureFormat) failed(err error) error {
 	var j jpeg.UnsupportedError
 	var p png.UnsupportedError
 	var t tiff.UnsupportedError

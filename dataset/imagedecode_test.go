@@ -8,9 +8,12 @@ import (
 	"hash/crc32"
 	"image"
 	"image/color"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -95,7 +98,7 @@ func TestTransparentPartsShowTheBackground(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := d.Info().Notes; len(n) != 1 || !strings.Contains(n[0], "training pictures have transparent parts, which are white") {
+	if n := d.Info().Notes; len(n) != 1 || !strings.Contains(n[0], "3 pictures have transparent parts, which are white") {
 		t.Errorf("notes %q", n)
 	}
 }
@@ -179,7 +182,7 @@ func TestFitsKeepWhatTheySay(t *testing.T) {
 		if !strings.Contains(d.Info().Pictures, want) {
 			t.Errorf("%s: %q", fit, d.Info().Pictures)
 		}
-		if notes := strings.Join(d.Info().Notes, "\n"); strings.Contains(notes, "12 training pictures lose more than 40 %") != (fit == FitCrop) {
+		if notes := strings.Join(d.Info().Notes, "\n"); strings.Contains(notes, "5 of 15 pictures lose more than 40 %") != (fit == FitCrop) {
 			t.Errorf("%s: notes %q", fit, notes)
 		}
 	}
@@ -300,15 +303,46 @@ func FuzzDecodePicture(f *testing.F) {
 	}
 	out := make([]byte, 3*4*4)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := decodePicture(data)
+		file, err := readPictureHead(data)
+		if err != nil || file.Width*file.Height > 1<<20 {
+			return
+		}
+		m, err := file.picture()
 		if err != nil {
 			return
 		}
-		if b := m.Bounds(); b.Dx() < 1 || b.Dy() < 1 || b.Dx() > maxPixels/b.Dy() {
-			t.Fatal(b)
+		if b := m.Bounds(); b.Dx() != file.Width || b.Dy() != file.Height {
+			t.Fatalf("%v, the head says %d x %d", b, file.Width, file.Height)
 		}
-		if b := m.Bounds(); b.Dx()*b.Dy() < 1<<16 {
-			s.image(m, exifOrientation(data), out)
-		}
+		s.image(m, exifOrientation(data), out)
 	})
+}
+
+func TestADecoderThatPanicsIsAnError(t *testing.T) {
+	f := pictureFile{pictureFormat: &pictureFormat{name: "XYZ", decode: func(io.Reader) (image.Image, error) { panic("out of range") }}, open: func() io.Reader { return nil }}
+	_, err := f.picture()
+	if err == nil || err.Error() != "corrupt XYZ picture: the decoder failed: out of range" {
+		t.Error(err)
+	}
+}
+
+func TestPixelsInUseAreBounded(t *testing.T) {
+	room := newPixelRoom(10)
+	var inUse, most atomic.Int64
+	var workers sync.WaitGroup
+	for i := range 20 {
+		workers.Go(func() {
+			n := 1 + i%10
+			room.take(n)
+			now := inUse.Add(int64(n))
+			for m := most.Load(); now > m && !most.CompareAndSwap(m, now); m = most.Load() {
+			}
+			inUse.Add(-int64(n))
+			room.give(n)
+		})
+	}
+	workers.Wait()
+	if most.Load() > 10 || room.left != 10 {
+		t.Errorf("%d in use, %d left of 10", most.Load(), room.left)
+	}
 }

@@ -6,7 +6,6 @@ import (
 	"image/color"
 	"math"
 	"slices"
-	"strings"
 
 	"golang.org/x/image/draw"
 )
@@ -135,32 +134,32 @@ func (s scaler) loses(w, h int) bool {
 	return s.fit == FitCrop && float64(min(w, h)) < (1-muchCropped)*float64(max(w, h))
 }
 
-// notes says what scaling did to the pictures that are trained on.
-func (a *album) notes(train pictures, s scaler) []string {
-	var transparent []string
-	cropped := 0
-	for _, path := range train.paths {
-		d := a.places[path]
-		if a.pages[d].transparent {
-			transparent = append(transparent, path)
-		}
-		if a.pages[d].cropped {
-			cropped++
+// notes says what scaling did to pictures.
+func (a *album) notes(s scaler, of ...pictures) []string {
+	transparent, cropped, all := 0, 0, 0
+	for _, p := range of {
+		for _, path := range p.paths {
+			all++
+			page := a.pages[a.places[path]]
+			if page.transparent {
+				transparent++
+			}
+			if page.cropped {
+				cropped++
+			}
 		}
 	}
 	var notes []string
-	if n := len(transparent); n > 0 {
-		are := "have transparent parts, which are"
-		if n == 1 {
-			are = "has transparent parts, which are"
+	if transparent > 0 {
+		have := "have"
+		if transparent == 1 {
+			have = "has"
 		}
-		notes = append(notes, fmt.Sprintf("%s %s %s in the images (--background chooses)", number(n, "training picture"), are, s.colour()))
+		notes = append(notes, fmt.Sprintf("%s %s transparent parts, which are %s in the images (--background chooses)", number(transparent, "picture"), have, s.colour()))
 	}
-	if 10*cropped > len(train.paths) {
-		notes = append(notes, strings.Join([]string{
-			fmt.Sprintf("%d of %s lose more than %.0f %% to cropping", cropped, number(len(train.paths), "training picture"), 100*muchCropped),
-			fmt.Sprintf("--fit %s or %s keeps all of them", FitStretch, FitPad),
-		}, "; "))
+	if 10*cropped > all {
+		notes = append(notes, fmt.Sprintf("%d of %s lose more than %.0f %% to cropping; --fit %s or %s keeps all of them",
+			cropped, number(all, "picture"), 100*muchCropped, FitStretch, FitPad))
 	}
 	return notes
 }

@@ -118,7 +118,7 @@ func openImages(info Info, dir string, o Options) (*Dataset, error) {
 		tree.remove(failed)
 		bad = append(bad, failed...)
 	}
-	info.Notes = slices.Concat(l.notes, left.notes(), decoded.notes(train, scale), skipNotes(dir, bad))
+	info.Notes = slices.Concat(l.notes, left.notes(), decoded.notes(scale, train, test), skipNotes(dir, bad))
 	info.Pictures = scale.String()
 	trainSplit, testSplit, err := decoded.splits(train, test, l.classes)
 	if err != nil {

@@ -229,10 +229,10 @@ func reading(t testing.TB, data []byte, o Options) ([]byte, page) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := bytes.NewBuffer(data)
-	path := write(t, t.TempDir()+"/picture", file.Bytes())
+	path := write(t, t.TempDir()+"/picture", data)
 	out := make([]byte, 3*s.size*s.size)
-	p, err := decodeFile(path, new(bytes.Buffer), s, out)
+	d := decoder{scaler: s, room: newPixelRoom(maxPixelsInUse)}
+	p, err := d.decode(path, out)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,9 +20,9 @@ func main() {
 	if most := machine.Memory(); most > 0 && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(most / 10 * 9) // otherwise garbage may take as much again as what is in use
 	}
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}
+	a := newApp(os.Stdin, os.Stdout, os.Stderr, os.Getenv)
 	os.Exit(a.within(ctx, func() int {
-		return guarded(os.Stderr, os.Getenv, func() int { return a.run(ctx, os.Args[1:]) })
+		return guarded(a.stderr, os.Getenv, func() int { return a.run(ctx, os.Args[1:]) })
 	}))
 }
 

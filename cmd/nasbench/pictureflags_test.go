@@ -87,7 +87,7 @@ func TestFlagsOfPicturesAreRecordedAndGoOn(t *testing.T) {
 func TestNotesOnImagesAreSaidOnceAtTheStart(t *testing.T) {
 	dir := photos(t, 20, "a", "b")
 	file := filepath.Join(t.TempDir(), "study.db")
-	const want = "note: 16 training pictures have transparent parts, which are white in the images (--background chooses)\n"
+	const want = "note: 20 pictures have transparent parts, which are white in the images (--background chooses)\n"
 	args := []string{"--dataset", "images:" + dir, "--image-size", "8"}
 	for _, command := range [][]string{
 		{"train", "--arch", "conv3x3(16), pool3x3(max), conv3x3(16)", "--epochs", "1"},
@@ -103,7 +103,7 @@ func TestNotesOnImagesAreSaidOnceAtTheStart(t *testing.T) {
 		t.Errorf("--quiet: %s", r.stderr)
 	}
 	r := succeed(t, "data", "info", "images:"+dir)
-	if !strings.Contains(r.stdout, "note      16 training pictures") || !strings.Contains(r.stdout, "pictures  the largest square in the middle of each picture, scaled to 32x32\n") {
+	if !strings.Contains(r.stdout, "note      20 pictures have") || !strings.Contains(r.stdout, "pictures  the largest square in the middle of each picture, scaled to 32x32\n") {
 		t.Error(r.stdout)
 	}
 }

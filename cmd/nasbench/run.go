@@ -45,16 +45,20 @@ type app struct {
 // run executes the command line args and returns the exit code. It is the whole
 // program apart from signals, so tests call it in-process.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) int {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, getenv: getenv}
-	return a.run(ctx, args)
+	return newApp(stdin, stdout, stderr, getenv).run(ctx, args)
+}
+
+// newApp returns the program in its surroundings. Whatever it prints can be seen; see visibleWriter.
+func newApp(stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) *app {
+	a := &app{stdin: stdin, stdout: newVisibleWriter(stdout, false), getenv: getenv}
+	a.stderr = newVisibleWriter(stderr, a.terminal(stderr))
+	return a
 }
 
 // run executes the command line args and returns the exit code.
 func (a *app) run(ctx context.Context, args []string) int {
-	shown, stderr := newVisibleWriter(a.stdout, false), newVisibleWriter(a.stderr, a.terminal(a.stderr))
-	out := &checkedWriter{w: shown}
-	a.stdout, a.stderr = out, stderr
-	defer stderr.flush()
+	out, stderr := &checkedWriter{w: a.stdout}, a.stderr
+	a.stdout = out
 	root := a.newRoot()
 	root.SetArgs(args)
 	root.SetIn(a.stdin)
@@ -65,9 +69,10 @@ func (a *app) run(ctx context.Context, args []string) int {
 	if err == nil {
 		ran, err = root.ExecuteContextC(ctx)
 	}
-	if flushErr := shown.flush(); out.err == nil {
+	if flushErr := flush(out.w); out.err == nil {
 		out.err = flushErr
 	}
+	_ = flush(stderr) // there is nowhere to say that nothing can be said
 	if err == nil && out.err != nil {
 		err = fmt.Errorf("standard output: %w", out.err)
 	}

@@ -52,8 +52,12 @@ func (v *visibleWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// flush writes what waits for the rest of a character.
-func (v *visibleWriter) flush() error {
+// flush writes what waits in a visibleWriter for the rest of a character.
+func flush(w io.Writer) error {
+	v, ok := w.(*visibleWriter)
+	if !ok {
+		return nil
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if len(v.rest) == 0 {

@@ -98,7 +98,7 @@ func FuzzVisibleWriter(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string, cut int) {
 		var whole, parts bytes.Buffer
 		w := newVisibleWriter(&whole, false)
-		if _, err := w.Write([]byte(text)); err != nil || w.flush() != nil {
+		if _, err := w.Write([]byte(text)); err != nil || flush(w) != nil {
 			t.Fatal(err)
 		}
 		wantVisible(t, "written", whole.String())
@@ -109,7 +109,7 @@ func FuzzVisibleWriter(f *testing.F) {
 				t.Fatal(n, err)
 			}
 		}
-		if err := w.flush(); err != nil || parts.String() != whole.String() {
+		if err := flush(w); err != nil || parts.String() != whole.String() {
 			t.Fatalf("%q at once, %q in two parts", whole.String(), parts.String())
 		}
 		// JSON stays JSON, of the same text.
