@@ -1,7 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/spf13/pflag"
@@ -67,11 +70,60 @@ func TestDefaultBoundsGrowWithTheArea(t *testing.T) {
 	if b := suited(t, task, kernels.AVX2, "--max-flops", "7M"); b.flops != 7_000_000 || b.activation != 12_800_000 || b.minParams != 0 {
 		t.Errorf("with a bound of the user's: %+v", b)
 	}
+	if b := suited(t, task, kernels.AVX2, "--max-macs", "7M"); b.flops != 0 || b.macs != 7_000_000 || b.activation != 12_800_000 || b.minParams != 0 {
+		t.Errorf("with a bound on MACs, which is one on FLOPs: %+v", b)
+	}
+	if b := suited(t, task, kernels.AVX2, "--max-macs", "7M", "--max-flops", "9M"); b.flops != 9_000_000 || b.macs != 7_000_000 {
+		t.Errorf("with both bounds: %+v", b)
+	}
 	if b := suited(t, task, kernels.AVX2, "--max-flops", "none"); b.flops != 0 {
 		t.Errorf("without a bound: %+v", b)
 	}
 	task.Height, task.Width = 1<<31, 1<<30
 	if b := suited(t, task, kernels.AVX2); b.flops <= 0 || b.activation <= 0 {
 		t.Errorf("of the largest images: %+v", b)
+	}
+}
+
+// TestMaxMACsBoundsEveryTrial follows the bound through a search, its record and what goes on with it.
+func TestMaxMACsBoundsEveryTrial(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "study.db")
+	args := []string{"search", "--study", file, "--trials", "3", "--train-samples", "200", "--max-macs", "150k", "--final-epochs", "0", "--seed", "5", "--quiet", "--json"}
+	check := func(r ran, trials int) {
+		t.Helper()
+		var summary struct{ Settings map[string]string }
+		for _, line := range strings.Split(strings.TrimSpace(r.stdout), "\n") {
+			var trial struct {
+				Type    string
+				Metrics *struct{ MACs, FLOPs int64 }
+			}
+			if err := json.Unmarshal([]byte(line), &trial); err != nil {
+				t.Fatal(err)
+			}
+			if trial.Type == "summary" {
+				if err := json.Unmarshal([]byte(line), &summary); err != nil {
+					t.Fatal(err)
+				}
+				continue
+			}
+			trials--
+			if m := trial.Metrics; m == nil || m.MACs <= 0 || m.MACs > 150_000 || m.FLOPs < 2*m.MACs {
+				t.Errorf("trial %s", line)
+			}
+		}
+		if trials != 0 || summary.Settings["max-macs"] != "150k" || summary.Settings["max-flops"] != "none" {
+			t.Errorf("%d trials are missing; settings %v", trials, summary.Settings)
+		}
+	}
+	check(succeed(t, args...), 3)
+	check(succeed(t, "search", "--study", file, "--trials", "5", "--final-epochs", "0", "--quiet", "--json"), 5)
+	wantOneLine(t, nasbench(t, nil, "search", "--study", file, "--trials", "5", "--max-macs", "200k", "--quiet"), exitUsage, "max-macs")
+	none := []string{"search", "--study", filepath.Join(filepath.Dir(file), "none.db"), "--trials", "1", "--train-samples", "200", "--max-macs", "1", "--quiet"}
+	wantOneLine(t, nasbench(t, nil, none...), exitFailure, "--max-macs")
+	if board := succeed(t, "study", "show", file).stdout; !strings.Contains(board, "FLOPS") || !strings.Contains(board, "MACS") {
+		t.Errorf("the leaderboard has no column of MACs:\n%s", board)
+	}
+	if table := succeed(t, "study", "export", file).stdout; !strings.Contains(strings.SplitN(table, "\n", 2)[0], ",flops,macs,") {
+		t.Errorf("the export has no column of MACs:\n%s", table)
 	}
 }

@@ -169,7 +169,7 @@ func TestChoicesWithoutBoundsAreTheStrongest(t *testing.T) {
 func TestBoundsThatNothingMeetsAreRefused(t *testing.T) {
 	for _, name := range []string{"nb201", "darts", "seed-cell"} {
 		for what, c := range map[string]space.Constraints{
-			"FLOPs": {MaxFLOPs: 100}, "parameters": {MaxParams: 10}, "activation": {MaxActivationBytes: 8},
+			"FLOPs": {MaxFLOPs: 100}, "MACs": {MaxMACs: 50}, "parameters": {MaxParams: 10}, "activation": {MaxActivationBytes: 8},
 			"channels": {MaxChannels: 1}, "fewest": {MinParams: 1 << 40},
 			"latency": {MaxLatency: time.Millisecond, Latency: func(space.Genome) (time.Duration, error) { return time.Second, nil }},
 		} {

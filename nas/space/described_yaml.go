@@ -49,7 +49,7 @@ import (
 //	cells: 6
 //	reductions: 2
 //
-// and stem, head and transitions as those of seed-cell. Constraints are max-flops, max-params, min-params,
+// and stem, head and transitions as those of seed-cell. Constraints are max-flops, max-macs, max-params, min-params,
 // max-activation, max-channels and allow-weightless; those of the caller hold too.
 func Read(r io.Reader, file string, t Task, c Constraints, s Size) (Space, error) {
 	if err := t.Check(); err != nil {
