@@ -88,15 +88,19 @@ func (r *csvRows) next() (csvRow, error) {
 	return r.read()
 }
 
-// fieldError says in which field of a row something is wrong.
-func (r *csvRows) fieldError(row csvRow, field int, err error) error {
+// fieldError says in which field of a row something is wrong; names are those of the columns, if there are any.
+func (r *csvRows) fieldError(row csvRow, field int, names []string, err error) error {
 	line, column := row.line, 0
 	if row.columns != nil {
 		column = row.columns[field]
 	} else {
 		line, column = r.FieldPos(field)
 	}
-	return &placeError{fmt.Sprintf("line %d, column %d", line, column), fmt.Errorf("field %d: %w", field+1, err)}
+	name := ""
+	if names != nil && names[field] != "" {
+		name = fmt.Sprintf(", %q", names[field])
+	}
+	return &placeError{fmt.Sprintf("line %d, column %d", line, column), fmt.Errorf("field %d%s: %w", field+1, name, err)}
 }
 
 func readCSV(r io.Reader, o Options) (*csvTable, error) {
@@ -140,7 +144,7 @@ func readCSV(r io.Reader, o Options) (*csvTable, error) {
 			case t.label:
 				word := strings.TrimSpace(field)
 				if word == "" {
-					return nil, rows.fieldError(row, i, errors.New("the label is empty"))
+					return nil, rows.fieldError(row, i, t.names, errors.New("the label is empty"))
 				}
 				t.words = append(t.words, word)
 				continue
@@ -149,7 +153,7 @@ func readCSV(r io.Reader, o Options) (*csvTable, error) {
 			}
 			v, err := parsePixel(field, least, most)
 			if err != nil {
-				return nil, rows.fieldError(row, i, err)
+				return nil, rows.fieldError(row, i, t.names, err)
 			}
 			t.values = append(t.values, v)
 		}
@@ -230,7 +234,7 @@ func parsePixel(field string, least, most float32) (float32, error) {
 	case v-v != 0: // not finite
 		return 0, fmt.Errorf("want a finite number from 0 to 255, have %q", field)
 	case float32(v) < least || float32(v) > most:
-		return 0, fmt.Errorf("want a number from 0 to 255, have %q; --pixel-scale says what range is meant", field)
+		return 0, fmt.Errorf("want a number from 0 to 255, have %q; --pixel-scale gives another range, from 0 on, and clips", field)
 	}
 	return float32(v), nil
 }

@@ -192,7 +192,7 @@ func TestLabelsThatAreNumbersAreClassesByValue(t *testing.T) {
 		}
 	}
 	for label, want := range map[string]string{
-		"1.5": "line 3: the label 1.5 is not a whole number", "NaN": "line 3: the label NaN", "inf": "line 3: the label inf", "1e300": "line 3: the label 1e300", "": "line 3, column 1: field 1: the label is empty",
+		"1.5": "line 3: the label 1.5 is not a whole number", "NaN": "line 3: the label NaN", "inf": "line 3: the label inf", "1e300": "line 3: the label 1e300", "": `line 3, column 1: field 1, "label": the label is empty`,
 	} {
 		_, _, err := readDigits(strings.NewReader("label,a\n0,1\n"+label+",1\n1,1\n"), Options{})
 		if err == nil || !strings.Contains(err.Error(), want) {
