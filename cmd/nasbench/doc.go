@@ -29,7 +29,9 @@
 //	flags.go      kinds of flag values, which refuse what makes no sense
 //	task.go       flags that search and train share, with recipe.go and profile.go
 //	studyfile.go  where a search is recorded, and settings taken over from a record
-//	fit.go        a training that can be saved after any step and gone on with
+//	goon.go       the command that a search goes on with
+//	final.go      the final training; finalrecord.go keeps it and goes on with it
+//	outfile.go    files that flags name to be written, as a whole or not at all
 //	progress.go   the progress display; watch.go feeds it from a search
 //	report.go     what a search prints at its end, with board.go; trainreport.go for a training
 //	tableflags.go tables of known results, for compare and for tablesearch.go

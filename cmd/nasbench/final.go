@@ -23,7 +23,7 @@ type final struct {
 	// Deviation is the sample standard deviation of the test accuracy; nil for one training.
 	Deviation *float64   `json:"test_accuracy_deviation,omitempty"`
 	Runs      []finalRun `json:"runs,omitempty"`          // of several
-	OnRecord  bool       `json:"on_record,omitempty"`     // nothing was trained for it now
+	OnRecord  bool       `json:"-"`                       // nothing was trained for it now
 	CutOff    float64    `json:"cut_off_after,omitempty"` // epochs that were made, with a part of the last, where the time ended before all were
 	seconds   float64    // of training now
 }

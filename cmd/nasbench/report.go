@@ -124,6 +124,8 @@ type summaryRun struct {
 	Version string `json:"version"`
 	GoOn    string `json:"go_on"`           // command; "" if nothing is left
 	Train   string `json:"train,omitempty"` // command
+
+	FinalOnRecord bool `json:"final_on_record,omitempty"` // nothing was trained for it now
 }
 
 type summaryTimes struct {
@@ -162,7 +164,7 @@ func (r *report) printJSON(interrupted bool) error {
 	}
 	s.Best = newBest(r.outcome.Best)
 	if r.final != nil {
-		s.Timing.FinalSeconds = r.final.seconds
+		s.Timing.FinalSeconds, s.Run.FinalOnRecord = r.final.seconds, r.final.OnRecord
 	}
 	return writeJSON(r.app.stdout, s)
 }

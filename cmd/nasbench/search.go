@@ -88,10 +88,12 @@ A search ends after --time, or after --trials, or at the first of both. Without 
 time of ` + defaultTime.String() + `, the final training included. The results of a search by trials depend on its seed, its
 settings and the CPU level alone, not on threads, workers or the machine's speed.
 
-Every finished trial is recorded in a study file. A search with the --study and --name of a recorded
-study goes on with it, with the settings, on the data set and at the CPU level that it was begun with. The
-data set must be the same, by its digest; --dataset says where it lies if it was moved. Ctrl-C ends a search
-early: it prints what was found so far, and the command to go on, and exits with code 130.
+Every finished trial and final training is recorded in a study file. A search with the --study and --name of a
+recorded study goes on with it, with the settings, on the data set and at the CPU level that it was begun with.
+The data set must be the same, by its digest; --dataset says where it lies if it was moved. The best is trained
+anew only if it, --final-epochs or --final-seeds ask for what is not on record. Ctrl-C ends a search early: it
+prints what was found so far, and the command to go on, and exits with code 130. A final training that was
+interrupted goes on from its last epoch. 'nasbench study show' may watch a search that runs.
 
 With --json, standard output has one JSON object per trial, in the order of trials, and then one summary.`,
 		Example: `  nasbench search

@@ -6,7 +6,8 @@
 //	Evaluator  measures one architecture; reports epoch by epoch, may be told to stop
 //	Trial      what is known of one evaluated architecture; one JSON object
 //	Pruner     decides from learning curves alone whether a trial is worth going on
-//	Store      append-only record of trials; Memory and a study inside a File (SQLite)
+//	Store      append-only record of trials; Memory and a Record, a study inside a File (SQLite)
+//	Final      what a final training of the best came to; a Record keeps those too
 //	Event      what an observer sees while the search runs
 //
 // # Same results for any number of workers
@@ -29,6 +30,17 @@
 // evaluated but told from the record, after a check that the strategy proposes what it
 // proposed then. Trials that are missing are evaluated. A study that was interrupted at
 // any moment therefore ends with the record of one that never was.
+//
+// # The file
+//
+// A File holds any number of studies, with their trials, final trainings and measurements. One process at a time opens it to write, under a lock.
+// [OpenReadOnly] takes a snapshot of the database and its write-ahead log into memory instead, so that reading needs no lock, writes
+// nothing and is never in the way.
+//
+// Every row carries a checksum over its table, the study, its keys and its content, and every study counts its rows. Both are verified
+// whenever they are read: a bit that changed gives an error that names study and trial, never other values. A log that was damaged is
+// refused too, where SQLite would take the damage for its end. Files of the first version have no checksums; their values are checked as far as
+// they can be, and they are brought to the present form, in one transaction, when they are gone on with.
 //
 // # Repetitions
 //

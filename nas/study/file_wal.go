@@ -95,7 +95,8 @@ func (w *wal) apply(db []byte) ([]byte, error) {
 		return db, nil
 	}
 	size := int64(w.size) * int64(w.pageSize)
-	if size > maxImage {
+	// Pages that the log does not have are in the database, or were never written because they are free.
+	if size > maxImage || size > 2*(int64(len(db))+int64(len(w.pages))*int64(w.pageSize))+1<<20 {
 		return nil, fmt.Errorf("its write-ahead log makes it %d bytes large", size)
 	}
 	image := make([]byte, size)
