@@ -42,7 +42,7 @@ func summarizeFinal(recorded []study.Final) *final {
 		runs[i] = finalRun{r.Seed, evaluator.TestResult{Accuracy: r.TestAccuracy, Loss: r.TestLoss, Images: r.TestImages}}
 		accuracies[i], losses[i] = r.TestAccuracy, r.TestLoss
 	}
-	f := &final{Epochs: recorded[0].Epochs, Images: recorded[0].TrainImages, TestResult: runs[0].TestResult}
+	f := &final{Epochs: recorded[0].Epochs, Images: recorded[0].TrainImages, TestResult: runs[0].TestResult, CutOff: recorded[0].CutOff}
 	if len(runs) > 1 {
 		mean, deviation := stat.MeanStdDev(accuracies, nil)
 		f.Accuracy, f.Loss, f.Deviation, f.Runs = mean, stat.Mean(losses, nil), &deviation, runs

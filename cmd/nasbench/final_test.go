@@ -200,3 +200,25 @@ func TestAForeignOrDamagedCheckpointOfAFinalTrainingIsNotGoneOnWith(t *testing.T
 		}
 	}
 }
+
+// What the time cut off is on record, and neither stands for a whole training nor is averaged with one.
+func TestWhatTheTimeCutOffIsNoWholeTraining(t *testing.T) {
+	whole := study.Final{Trial: 1, Genome: "g", Seed: 1, Epochs: 4, EpochsAsked: 4, TestAccuracy: 0.5, TestImages: 10}
+	cut, other := whole, whole
+	cut.CutOff, cut.TestAccuracy = 2.5, 0.25
+	other.Seed, other.TestAccuracy = 2, 0.75
+	plan := &finalPlan{best: &study.Trial{Index: 1, Genome: "g"}, epochs: 4}
+	if plan.recorded([]study.Final{cut}, 1) != nil || plan.recorded([]study.Final{cut, whole}, 1).TestAccuracy != 0.5 {
+		t.Error("a training that was cut off stands for a whole one")
+	}
+	groups := groupFinals([]study.Final{whole, cut, other})
+	if len(groups) != 2 || len(groups[0]) != 1 || groups[0][0].CutOff != 2.5 || len(groups[1]) != 2 {
+		t.Fatalf("%v", groups)
+	}
+	if f := summarizeFinal(groups[1]); f.Accuracy != 0.625 || f.CutOff != 0 || len(f.Runs) != 2 {
+		t.Errorf("%+v", f)
+	}
+	if f := summarizeFinal(groups[0]); f.Accuracy != 0.25 || f.CutOff != 2.5 {
+		t.Errorf("%+v", f)
+	}
+}

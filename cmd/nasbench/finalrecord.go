@@ -68,7 +68,7 @@ func (s *session) planFinal(ctx context.Context, e *evaluator.Evaluator, best *s
 	last := 0  // epochs of the last on record that was asked for like this
 	whole := 0 // most epochs of which all are on record
 	for _, f := range finals {
-		if f.Genome != best.Genome || f.EpochsAsked != s.askedEpochs() {
+		if f.Genome != best.Genome || f.EpochsAsked != s.askedEpochs() || f.CutOff > 0 {
 			continue
 		}
 		last = f.Epochs
@@ -86,6 +86,9 @@ func (s *session) planFinal(ctx context.Context, e *evaluator.Evaluator, best *s
 	case last > 0 && whole != last:
 		p.epochs = last
 	}
+	if p.epochs > 0 {
+		s.noFinal = "" // there is one on record, or the rest of them
+	}
 	return p, nil
 }
 
@@ -102,7 +105,7 @@ func (p *finalPlan) complete(finals []study.Final, first uint64, seeds int) bool
 // recorded returns the final training with a seed that is on record; nil if there is none. It would give the same bits again.
 func (p *finalPlan) recorded(finals []study.Final, seed uint64) *study.Final {
 	for i := range finals {
-		if f := &finals[i]; f.Genome == p.best.Genome && f.Epochs == p.epochs && f.Seed == seed {
+		if f := &finals[i]; f.Genome == p.best.Genome && f.Epochs == p.epochs && f.Seed == seed && f.CutOff == 0 {
 			return f
 		}
 	}
@@ -132,7 +135,7 @@ func groupFinals(finals []study.Final) [][]study.Final {
 	for _, f := range finals {
 		group := []study.Final{f}
 		for i, g := range groups {
-			if g[0].Genome == f.Genome && g[0].Epochs == f.Epochs {
+			if g[0].Genome == f.Genome && g[0].Epochs == f.Epochs && g[0].CutOff == 0 && f.CutOff == 0 {
 				group = append(g, f)
 				groups = append(groups[:i], groups[i+1:]...)
 				break
@@ -177,8 +180,8 @@ func (s *session) leftOver(best *study.Trial) (*leftFinal, error) {
 	return &l, nil
 }
 
-// trainFinal trains with one seed, or goes on where it was interrupted, and records what comes out. What the time cuts off, after so many epochs, is not
-// recorded but stays in its checkpoint.
+// trainFinal trains with one seed, or goes on where it was interrupted, and records what comes out. What the time cuts off, after so many epochs,
+// stays in its checkpoint too.
 func (s *session) trainFinal(ctx context.Context, e *evaluator.Evaluator, p *finalPlan, seed uint64) (final *study.Final, cut float64, err error) {
 	genome, err := s.space.Parse(p.best.Genome)
 	if err != nil {
@@ -227,14 +230,18 @@ func (s *session) trainFinal(ctx context.Context, e *evaluator.Evaluator, p *fin
 		Trial: p.best.Index, Genome: p.best.Genome, Seed: seed, Epochs: p.epochs, EpochsAsked: max(s.askedEpochs(), p.epochs), TrainImages: s.data.All.Len(),
 		TestAccuracy: model.Test.Accuracy, TestLoss: model.Test.Loss, TestImages: model.Test.Images,
 	}
-	if f.Timing.Seconds = took(); f.Timing.Seconds > 0 {
-		f.Timing.ImagesPerSecond = float64(f.Epochs) * float64(f.TrainImages) / f.Timing.Seconds
+	made := float64(f.Epochs)
+	if f.CutOff = model.Cut; f.CutOff > 0 {
+		made = f.CutOff
 	}
-	if model.Cut > 0 {
-		return &f, model.Cut, nil
+	if f.Timing.Seconds = took(); f.Timing.Seconds > 0 {
+		f.Timing.ImagesPerSecond = made * float64(f.TrainImages) / f.Timing.Seconds
 	}
 	if err := s.store.AppendFinal(f); err != nil {
 		return nil, 0, err
+	}
+	if f.CutOff > 0 {
+		return &f, f.CutOff, nil
 	}
 	// It is on record, so what is left of it is of no use any more.
 	if err := os.Remove(o.Out); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -243,12 +250,20 @@ func (s *session) trainFinal(ctx context.Context, e *evaluator.Evaluator, p *fin
 	return &f, 0, nil
 }
 
+// epochsOf says how many epochs a final training has, or of how many it has made how many.
+func epochsOf(f study.Final) string {
+	if f.CutOff > 0 {
+		return fmt.Sprintf("%.1f of %d", f.CutOff, f.Epochs)
+	}
+	return fmt.Sprint(f.Epochs)
+}
+
 // printFinals prints final trainings in so many columns of a terminal; 0 is no bound.
 func printFinals(out io.Writer, finals []study.Final, width int) error {
 	w := newTable(tableColumn{head: "TRIAL"}, tableColumn{head: "SEED"}, tableColumn{head: "EPOCHS"}, tableColumn{head: "TEST ACCURACY"},
 		tableColumn{head: "TEST LOSS", spare: 3}, tableColumn{head: "TEST IMAGES", spare: 5}, tableColumn{head: "TRAINED ON", spare: 6}, tableColumn{head: "SECONDS", spare: 4})
 	for _, f := range finals {
-		w.row(fmt.Sprint(f.Trial), fmt.Sprint(f.Seed), fmt.Sprint(f.Epochs), formatFixed(f.TestAccuracy, 4), formatFixed(f.TestLoss, 4),
+		w.row(fmt.Sprint(f.Trial), fmt.Sprint(f.Seed), epochsOf(f), formatFixed(f.TestAccuracy, 4), formatFixed(f.TestLoss, 4),
 			formatWhole(f.TestImages), formatWhole(f.TrainImages), formatFixed(f.Timing.Seconds, 1))
 	}
 	return w.write(out, width)

@@ -155,6 +155,12 @@ func finalColumns() []exportColumn[study.Final] {
 		{"seed", func(f study.Final) string { return strconv.FormatUint(f.Seed, 10) }},
 		{"epochs", func(f study.Final) string { return strconv.Itoa(f.Epochs) }},
 		{"epochs_asked", func(f study.Final) string { return strconv.Itoa(f.EpochsAsked) }},
+		{"cut_off_after", func(f study.Final) string {
+			if f.CutOff == 0 {
+				return ""
+			}
+			return exact(f.CutOff)
+		}},
 		{"train_images", func(f study.Final) string { return strconv.Itoa(f.TrainImages) }},
 		{"test_accuracy", func(f study.Final) string { return exact(f.TestAccuracy) }},
 		{"test_loss", func(f study.Final) string { return exact(f.TestLoss) }},

@@ -19,6 +19,10 @@ type Final struct {
 	EpochsAsked int `json:"epochs_asked"` // more than Epochs where the time was short
 	TrainImages int `json:"train_images"`
 
+	// CutOff is how many of the epochs were made, with a part of the last, where the time ended before all were; 0 if all were made. Such a
+	// training is no end: one that goes on with it is recorded anew.
+	CutOff float64 `json:"cut_off_after,omitempty"`
+
 	TestAccuracy float64 `json:"test_accuracy"` // fraction of the test images, 0 to 1
 	TestLoss     float64 `json:"test_loss"`
 	TestImages   int     `json:"test_images"`
@@ -44,6 +48,8 @@ func (f *Final) check() error {
 		return fmt.Errorf("the genome is %q", f.Genome)
 	case f.Epochs < 1 || f.EpochsAsked < f.Epochs:
 		return fmt.Errorf("it has %d epochs of %d", f.Epochs, f.EpochsAsked)
+	case !(f.CutOff >= 0 && f.CutOff <= float64(f.Epochs)):
+		return fmt.Errorf("it was cut off after %g of %d epochs", f.CutOff, f.Epochs)
 	case f.TrainImages < 0 || f.TestImages < 0:
 		return fmt.Errorf("it has %d training images and %d test images", f.TrainImages, f.TestImages)
 	case !(0 <= f.TestAccuracy && f.TestAccuracy <= 1):
