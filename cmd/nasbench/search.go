@@ -85,8 +85,8 @@ func (a *app) newSearch() *cobra.Command {
 rest, then train the best anew on all training images and measure it once on the test images.
 
 A search ends after --time, or after --trials, or at the first of both. Without --trials it has a
-time of ` + defaultTime.String() + `, the final training included. The results of a search by trials depend on its seed, its
-settings and the CPU level alone, not on threads, workers or the machine's speed.
+time of ` + defaultTime.String() + `, reading and the final training included; it is kept to two seconds or 5 %, and fails if it is too short for one trial.
+The results of a search by trials depend on its seed, its settings and the CPU level alone, not on threads, workers or the machine's speed.
 
 Every finished trial and final training is recorded in a study file. A search with the --study and --name of a
 recorded study goes on with it, with the settings, on the data set and at the CPU level that it was begun with.

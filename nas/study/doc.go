@@ -21,7 +21,8 @@
 // waits. A pruner sees the curves of completed rounds only.
 //
 // Whether a trial was cut off by the time budget does depend on time. Such a trial is
-// not recorded; it runs again, from its start, when the study is resumed.
+// not recorded; it runs again, from its start, when the study is resumed. Which trials are begun before
+// the time ends is decided by how long others took (timetable.go).
 //
 // # Resumption by replay
 //
