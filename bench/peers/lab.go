@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -63,7 +64,7 @@ func (l *lab) prepare() {
 		if !l.there(who) {
 			continue
 		}
-		if s, err := l.subject(who, levels()[0], 1); err == nil {
+		if s, err := l.subject(who, levels()[0], 1, false); err == nil {
 			if text, err := s.ask("version"); err == nil {
 				l.record.Versions[who] = text
 			}
@@ -85,12 +86,15 @@ func (l *lab) there(who string) bool {
 	return who == ours || who == limit || who == oneDNN && l.peer != "" || who == torch && l.python != ""
 }
 
-// subject starts the process for a level and a number of threads, once.
-func (l *lab) subject(who, level string, threads int) (*subject, error) {
+// subject starts the process for a level, a number of threads and an allocator, once.
+func (l *lab) subject(who, level string, threads int, keeps bool) (*subject, error) {
 	if who == limit {
 		who = ours
 	}
 	name := fmt.Sprint(who, threads)
+	if keeps {
+		name += " keeps"
+	}
 	if who == oneDNN {
 		name += level
 	}
@@ -114,6 +118,9 @@ func (l *lab) subject(who, level string, threads int) (*subject, error) {
 	if who == oneDNN && level == "avx2" {
 		env = []string{"ONEDNN_MAX_CPU_ISA=AVX2"}
 	}
+	if keeps {
+		env = append(env, keepMemory...)
+	}
 	s, err := start(args, threads, l.cpu, env...)
 	if err != nil {
 		return nil, err
@@ -128,7 +135,9 @@ func start(args []string, threads, cpu int, env ...string) (*subject, error) {
 		args = append([]string{taskset, "-c", strconv.Itoa(cpu)}, args...)
 	}
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), "OMP_NUM_THREADS="+strconv.Itoa(threads))
+	// What is set here for other programs' OpenBLAS is not for the peers.
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "OPENBLAS_") || strings.HasPrefix(v, "MALLOC_") })
+	cmd.Env = append(cmd.Env, "OMP_NUM_THREADS="+strconv.Itoa(threads))
 	cmd.Env = append(cmd.Env, env...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
@@ -198,45 +207,59 @@ func (l *lab) measure(q question) error {
 			for _, n := range q.threads {
 				for _, who := range q.who {
 					k := key(q, who, level, n)
-					// PyTorch has no level to choose.
+					// PyTorch has no level to choose, and two allocators.
 					if !l.there(who) || refused[k] || who == torch && level != q.levels[0] {
 						continue
 					}
-					s, err := l.subject(who, level, n)
-					if err != nil {
-						return err
-					}
-					request := fmt.Sprintf("%s %s %s %g", q.kind, q.shape, q.direction, l.time.Seconds()*1e3)
-					switch who {
-					case ours:
-						request += fmt.Sprintf(" %s %d", level, n)
-					case limit:
-						request = fmt.Sprintf("peak - - 0 %s %d", level, n)
-						if q.kind == "elementwise" {
-							request = fmt.Sprintf("copy - - 0 %s %d", level, n)
-						}
-					}
-					text, err := s.ask(request)
-					if err != nil {
-						err = fmt.Errorf("%s %s %s, %s: %w", q.kind, q.shape, q.direction, who, err)
-						if who == ours || who == limit {
+					for _, keeps := range []bool{false, true}[:1+map[bool]int{true: 1}[who == torch]] {
+						refusal, err := l.ask(q, who, level, n, keeps)
+						if err != nil {
 							return err
 						}
-						fmt.Fprintln(os.Stderr, "peers:", err)
-						refused[k] = true
-						continue
-					}
-					x, err := strconv.ParseFloat(text, 64)
-					if err != nil || !(x > 0) {
-						return fmt.Errorf("%s answers %q to %q", who, text, request)
-					}
-					best := l.record.Best[k]
-					if best == 0 || (x < best) != (who == limit) {
-						l.record.Best[k] = x
+						if refusal != nil {
+							fmt.Fprintln(os.Stderr, "peers:", refusal)
+							refused[k] = true
+							break
+						}
 					}
 				}
 			}
 		}
 	}
 	return nil
+}
+
+// ask asks once and keeps the best answer. A peer may refuse a case.
+func (l *lab) ask(q question, who, level string, threads int, keeps bool) (refusal, err error) {
+	s, err := l.subject(who, level, threads, keeps)
+	if err != nil {
+		return nil, err
+	}
+	request := fmt.Sprintf("%s %s %s %g", q.kind, q.shape, q.direction, l.time.Seconds()*1e3)
+	switch who {
+	case ours:
+		request += fmt.Sprintf(" %s %d", level, threads)
+	case limit:
+		request = fmt.Sprintf("peak - - 0 %s %d", level, threads)
+		if q.kind == "elementwise" {
+			request = fmt.Sprintf("copy - - 0 %s %d", level, threads)
+		}
+	}
+	text, err := s.ask(request)
+	if err != nil {
+		err = fmt.Errorf("%s %s %s, %s: %w", q.kind, q.shape, q.direction, who, err)
+		if who == ours || who == limit {
+			return nil, err
+		}
+		return err, nil
+	}
+	x, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(x > 0) {
+		return nil, fmt.Errorf("%s answers %q to %q", who, text, request)
+	}
+	k := key(q, who, level, threads)
+	if best := l.record.Best[k]; best == 0 || (x < best) != (who == limit) {
+		l.record.Best[k] = x
+	}
+	return nil, nil
 }

@@ -9,7 +9,8 @@
 // Every subject is a process that answers requests one by one. The subjects of a case take turns, several rounds of them, and the best round of
 // each counts: whatever else runs on the machine only slows things down, and a slow minute falls on all. Measurements on one thread
 // are bound to one CPU where the command taskset is there. On Debian 12 the peers are the packages gcc, libdnnl-dev and python3-torch;
-// what is not there is left out, and the table says so.
+// what is not there is left out, and the table says so. PyTorch runs with two allocators, that of glibc as it is and one that keeps what is freed, and
+// networks in two layouts; the fastest counts, and the tables of networks say which it was.
 package main
 
 import (
@@ -41,7 +42,7 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.out, "out", filepath.Join("docs", "performance.md"), "file to write the table into, over the one of this kind of CPU or behind those of others")
+	flag.StringVar(&o.out, "out", filepath.Join("docs", "performance.md"), "file to write the table into, over the one of this kind of CPU or behind those of others; - prints it instead")
 	flag.StringVar(&o.keep, "keep", "", "file of measurements: those in it are not made again, new ones are added")
 	flag.StringVar(&o.only, "only", strings.Join(sections, ","), "sections to measure")
 	flag.StringVar(&o.peers, "sources", filepath.Join("bench", "peers"), "folder of the peers' programs")
@@ -130,6 +131,10 @@ func run(ctx context.Context, o options) error {
 		if err := os.WriteFile(o.keep, text, 0o666); err != nil {
 			return fmt.Errorf("-keep: %w", err)
 		}
+	}
+	if o.out == "-" {
+		_, err = fmt.Print(table(lab.record, o))
+		return err
 	}
 	return replaceTable(o.out, machine(), table(lab.record, o))
 }

@@ -125,6 +125,10 @@ func runModels(ctx context.Context, o options) error {
 			return err
 		}
 	}
+	if o.out == "-" {
+		_, err = fmt.Print(modelTable(l.record, o))
+		return err
+	}
 	return replaceModelTable(o.out, l.record.CPU, modelTable(l.record, o))
 }
 
@@ -282,7 +286,15 @@ func (l *modelLab) measure(group []modelCase) error {
 				return err
 			}
 			// The classifier is all that PyTorch leaves to OpenBLAS here. A second pool of threads for it would spin beside that of the convolutions.
-			s, err := start(args, e.threads, l.cpu, "OPENBLAS_NUM_THREADS=1")
+			environment := []string{"OPENBLAS_NUM_THREADS=1"}
+			if e.keeps {
+				if most := largestPeak(all); !roomFor(most) {
+					fmt.Fprintf(os.Stderr, "peers: %v: without %v: a process that keeps its memory needs about %s MB more than there is\n", c, e, megabytes(most))
+					continue
+				}
+				environment = append(environment, keepMemory...)
+			}
+			s, err := start(args, e.threads, l.cpu, environment...)
 			if err != nil {
 				return err
 			}
@@ -301,6 +313,12 @@ func (l *modelLab) measure(group []modelCase) error {
 		}
 		if result.Quiet < quietEnough {
 			fmt.Fprintf(os.Stderr, "peers: %v: two threads get %.2f times the CPU of one; other programs are running, and what is measured on two threads says little\n", c, result.Quiet)
+		}
+	}
+	// A first round warms up: whatever is made once and kept, by the allocator too.
+	for _, p := range all {
+		if _, err := p.round(l.time); err != nil {
+			return fmt.Errorf("%v: %w", p.entrant, err)
 		}
 	}
 	for range l.rounds {
@@ -457,6 +475,30 @@ func (s *subject) round(length time.Duration) (roundTimes, error) {
 		sum += ns
 	}
 	return roundTimes{sum / float64(len(times)), bench.Quantile(times, 0.5), bench.Quantile(times, 0.99), len(times)}, nil
+}
+
+// largestPeak returns the most memory that one of PyTorch's processes has had, in bytes.
+func largestPeak(all []participant) int64 {
+	most := int64(0)
+	for _, p := range all {
+		if p.who == torch {
+			most = max(most, peakMemory(p.cmd.Process.Pid))
+		}
+	}
+	return most
+}
+
+// roomFor reports whether there is memory for a process that keeps so many bytes beside another one that is at work; true where the system does not tell.
+func roomFor(bytes int64) bool {
+	text, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return true
+	}
+	available := int64(0)
+	if _, rest, ok := strings.Cut(string(text), "MemAvailable:"); ok {
+		_, _ = fmt.Sscan(rest, &available) // kB; 0 if it is no number
+	}
+	return available == 0 || available*1024 > 2*bytes
 }
 
 // peakMemory returns the most memory that a process has had, in bytes; 0 where the system does not tell.

@@ -161,10 +161,19 @@ func TestModelTable(t *testing.T) {
 	o := options{rounds: 3, time: time.Second, keep: "x"}
 	text := modelTable(fake(train, map[entrant]float64{oursTwo: 0.5, oursOne: 0.8, torchNCHW: 2, torchLast: 1}), o)
 	for _, want := range []string{
-		"| seed-cell | 64 | 7 | 128.0 | 32.0 | 64.0 | 2.00 (2.00) | 3, at most 1000 MB | 67% of it | 500 | 400 | 500 |", // against the better layout
+		"| seed-cell | 64 | 7 | 128.0 | 64.0 | channels last | 2.00 (2.00) | 3, at most 1000 MB | 67% of it | 500 | 400 | 500 |", // against the fastest way
+		"| network | NCHW | channels last | NCHW, memory kept | channels last, memory kept |", "| seed-cell | 32.0 | 64.0 |  |  |",
 		"| seed-cell | 80.0 | 128.0 | 1.60 (1.60) | 1.8 | 89% of it |",
 		"PyTorch 0.0", "2026-01-02", "-models all -rounds 3 -time 1s -keep FILE", "1.95 to 1.95 times",
 		"| darts-v2 | 128 | | not measured |", "| width | 4x128 | 16 | not measured | | 64 | |",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in:\n%s", want, text)
+		}
+	}
+	text = modelTable(fake(train, map[entrant]float64{oursTwo: 0.5, torchNCHW: 2, torchLast: 1, keepsNCHW: 0.4, keepsLast: 0.8}), o)
+	for _, want := range []string{
+		"| seed-cell | 64 | 7 | 128.0 | 160.0 | NCHW, memory kept | 0.80 (0.80) | 3, at most 1000 MB | 27% of it |", "| seed-cell | 32.0 | 64.0 | 160.0 | 80.0 |",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in:\n%s", want, text)
@@ -261,6 +270,28 @@ func TestModelRecordIsKept(t *testing.T) {
 	}
 }
 
+// A peer's process has the allocator that is asked for, and no settings of OpenBLAS that are meant for others.
+func TestPeersRunWithTheirOwnEnvironment(t *testing.T) {
+	t.Setenv("OPENBLAS_CORETYPE", "Prescott")
+	t.Setenv("MALLOC_MMAP_MAX_", "7")
+	for _, c := range []struct {
+		env  []string
+		want string
+	}{{nil, "[] [] []"}, {keepMemory, "[0] [17179869184] []"}} {
+		s, err := start([]string{"sh", "-c", `read request; echo "[$MALLOC_MMAP_MAX_] [$MALLOC_TRIM_THRESHOLD_] [$OPENBLAS_CORETYPE]"`}, 2, 0, c.env...)
+		if err != nil {
+			t.Skip(err)
+		}
+		if got, err := s.ask("run"); err != nil || got != c.want {
+			t.Errorf("%q, %v, want %q", got, err, c.want)
+		}
+		s.close()
+	}
+	if !roomFor(1) || roomFor(1<<60) && runtime.GOOS == "linux" {
+		t.Error("there is room for an exabyte, or none for a byte")
+	}
+}
+
 // The peers' networks are ours: from the same weights, the first loss of PyTorch and the logits of onnxruntime are the same. All networks take a minute.
 func TestPeersComputeTheSame(t *testing.T) {
 	names := []string{"resnet8"}
@@ -271,7 +302,7 @@ func TestPeersComputeTheSame(t *testing.T) {
 	l.prepare()
 	for _, c := range modelPlan(names) {
 		for _, e := range c.entrants {
-			if e.who == ours || e == torchNCHW {
+			if e.who == ours || e == torchNCHW || e.keeps {
 				continue
 			}
 			t.Run(fmt.Sprint(c.section, " ", c.model, " ", c.batch, " ", e.who), func(t *testing.T) {
