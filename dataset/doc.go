@@ -24,6 +24,16 @@
 // beside it. Of a CSV file a tenth of every class is the test split; of a folder
 // of pictures without test pictures, a fifth. Both choices are the same in every run.
 //
+// # CSV files
+//
+// Separators of digits:FILE are commas, semicolons or tabs. The first line is a header if it differs from those that follow: if it has words
+// where they have numbers, or numbers as names, as data frames write them. The label column is the one that the header calls label, class
+// or target, or the only one of words, or the only one of another name than those of pixels; otherwise the first or the last, whichever holds
+// exactly 0, 1, ... up to some number. Labels that all are numbers are whole, and equal ones are one class however they are written.
+// A first column that only numbers the lines is left out. Pixels stand row by row, the three values of a coloured one side by side; they
+// are from 0 to the smallest of 1, 16 and 255 that holds all. A few that are beyond a range which holds all others are an error; what
+// leaves it by rounding or interpolation is clipped. [Options].Header, Label and PixelScale say it instead, and [Info].Notes say what was decided.
+//
 // # Folders of pictures
 //
 // Every subfolder of images:FOLDER is a class, named like it, and what lies in it at any depth belongs to the class. Links are followed,
@@ -59,7 +69,7 @@
 // A [Dataset] has a train split and a test split. A search sees the train split only,
 // cut by [SplitStratified] into the part that candidates train on and the part that
 // compares them. [Dataset.Test] reads the test split at the first call, which belongs
-// to the final validation alone.
+// to the final validation alone; but [Open] checks already that its files can be read.
 //
 // A [Split] stores 8-bit pixels, N x H x W x C. Parts of a split share its storage.
 //

@@ -127,3 +127,41 @@ func TestMaxMACsBoundsEveryTrial(t *testing.T) {
 		t.Errorf("the export has no column of MACs:\n%s", table)
 	}
 }
+
+// largeDigits has 24 images of 40x40 pixels.
+func largeDigits(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString("label")
+	for i := range 1600 {
+		fmt.Fprintf(&b, ",p%d", i)
+	}
+	for i := range 24 {
+		fmt.Fprintf(&b, "\n%d", i%2)
+		for p := range 1600 {
+			fmt.Fprintf(&b, ",%d", (p*(i%2+3)+i)%256)
+		}
+	}
+	return writeFile(t, "large.csv", []byte(b.String()+"\n"))
+}
+
+func TestStudiesOfLargeImagesKeepTheirBounds(t *testing.T) {
+	file := largeDigits(t)
+	detection, err := kernels.Detect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := sizeValue{&suited(t, space.Task{Height: 40, Width: 40, Channels: 1, Classes: 2}, detection.Level).flops}.String()
+	for _, begin := range [][]string{
+		{"search", "--trials", "1", "--final-epochs", "0"},
+		{"rank", "--architectures", "3", "--seeds", "1", "--epochs", "1", "--oneshot-epochs", "1"},
+	} {
+		db := filepath.Join(t.TempDir(), "s.db")
+		args := append(begin, "--study", db, "--quiet", "--json")
+		r := succeed(t, append(args, "--dataset", "digits:"+file)...)
+		if !strings.Contains(r.stdout, `"max-flops":"`+want+`"`) {
+			t.Errorf("%s: %s is not the bound in %s", begin[0], want, r.stdout)
+		}
+		succeed(t, args...) // goes on with the bounds on record
+	}
+}
