@@ -2,10 +2,12 @@ package darts
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
 	"github.com/nasbench-go/nasbench/autograd"
+	"github.com/nasbench-go/nasbench/internal/machine"
 	"github.com/nasbench-go/nasbench/internal/stream"
 	"github.com/nasbench-go/nasbench/kernels"
 	"github.com/nasbench-go/nasbench/layers"
@@ -58,16 +60,31 @@ func (p *program) load(images, labels []float32) {
 	copy(p.labels, labels)
 }
 
-func newBilevel(r *space.Relaxation, o *Options, batch tensor.Shape, classes int) (*bilevel, error) {
+// newBilevel makes it within the memory of the options, of which some bytes are taken by others. The programs for the weights and for the architecture run by turns, and what
+// one leaves is read before the other runs, so they share memory; the gradients of the program of second order are read after the others have run.
+func newBilevel(r *space.Relaxation, o *Options, batch tensor.Shape, classes int, taken int64) (*bilevel, error) {
 	table, err := kernels.Active()
 	if err != nil {
 		return nil, err
 	}
 	b := &bilevel{o: o, level: table.Level, store: layers.NewStore(stream.Seed(o.Seed, "darts weights"))}
-	if b.mixer, err = newMixer(b.store.Root(), r, o); err != nil {
-		return nil, err
+	most := o.MaxMemory
+	if most == 0 {
+		most = machine.Plannable()
 	}
-	module := r.Build(b.store.Root(), b.mixer)
+	if most > 0 {
+		b.store.Limit(most)
+	}
+	var module layers.Module
+	err = autograd.Build(func() (err error) {
+		if b.mixer, err = newMixer(b.store.Root(), r, o); err == nil {
+			module = r.Build(b.store.Root(), b.mixer)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, shortOfMemory(err, taken, most)
+	}
 	pass := &layers.Pass{Graph: autograd.NewGraph(), Training: true}
 	images := pass.Graph.Input("images", batch...)
 	labels := pass.Graph.Input("labels", batch[0])
@@ -97,12 +114,23 @@ func newBilevel(r *space.Relaxation, o *Options, batch tensor.Shape, classes int
 	if err != nil {
 		return nil, err
 	}
-	compile := func(grads ...*autograd.Node) (*program, error) {
+	for _, p := range b.store.All() {
+		taken += 2 * 4 * int64(p.Value.Len()) // with the velocity
+		if o.SecondOrder {
+			taken += 4 * int64(p.Value.Len()) // saved
+		}
+	}
+	var memory autograd.Memory
+	compile := func(share *autograd.Memory, grads ...*autograd.Node) (*program, error) {
+		room := int64(0)
+		if most > 0 {
+			room = max(most-taken, 1)
+		}
 		p, err := autograd.Compile(autograd.Options{
-			Outputs: append([]*autograd.Node{loss}, grads...), Threads: o.Threads, Table: table, MaxBytes: o.MaxMemory,
+			Outputs: append([]*autograd.Node{loss}, grads...), Threads: o.Threads, Table: table, MaxBytes: room, Memory: share,
 		})
 		if err != nil {
-			return nil, fmt.Errorf("darts: %w", err)
+			return nil, shortOfMemory(err, taken, most)
 		}
 		out := &program{Program: p, images: p.Tensor(images).Data(), labels: p.Tensor(labels).Data(), loss: p.Tensor(loss).Data()}
 		for _, g := range grads {
@@ -110,14 +138,22 @@ func newBilevel(r *space.Relaxation, o *Options, batch tensor.Shape, classes int
 		}
 		return out, nil
 	}
-	if b.learn, err = compile(weightGrads...); err != nil {
+	if b.learn, err = compile(&memory, weightGrads...); err != nil {
 		return nil, err
 	}
-	if b.choose, err = compile(archGrads...); err != nil {
+	taken += b.learn.OwnBytes()
+	if b.choose, err = compile(&memory, archGrads...); err != nil {
 		return nil, err
+	}
+	taken += b.choose.OwnBytes()
+	if memory.Made() > memory.Bytes() { // what was made for the first is too small for the second
+		if b.learn, err = compile(&memory, weightGrads...); err != nil {
+			return nil, err
+		}
 	}
 	if o.SecondOrder {
-		if b.both, err = compile(append(weightGrads, archGrads...)...); err != nil {
+		taken += memory.Bytes()
+		if b.both, err = compile(nil, append(weightGrads, archGrads...)...); err != nil {
 			return nil, err
 		}
 		for _, p := range b.weights {
@@ -135,6 +171,14 @@ func newBilevel(r *space.Relaxation, o *Options, batch tensor.Shape, classes int
 	// Decay is added to the gradient, not decoupled, as in the paper.
 	b.adam, err = layers.AdamW{Beta1: 0.5, Beta2: 0.999}.New(b.arch, table, o.Threads)
 	return b, err
+}
+
+// shortOfMemory makes the need and the limit of a program those of the whole search, of which so much is taken by other things.
+func shortOfMemory(err error, taken, most int64) error {
+	if short, ok := errors.AsType[*autograd.MemoryError](err); ok {
+		return fmt.Errorf("darts: %w", &autograd.MemoryError{What: "the mixture", Need: short.Need + taken, Limit: most})
+	}
+	return err
 }
 
 // differentiate adds the gradients of the architecture, or of the weights. Parameters that the loss does not depend on are

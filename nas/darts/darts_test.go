@@ -246,7 +246,7 @@ func loaded(t testing.TB, o *Options) *bilevel {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := newBilevel(r, o, tensor.Shape{o.Batch, task.Height, task.Width, 1}, task.Classes)
+	b, err := newBilevel(r, o, tensor.Shape{o.Batch, task.Height, task.Width, 1}, task.Classes, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ type Options struct {
 
 	Seed      uint64
 	Threads   *kernels.Threads // nil means the caller's alone
-	MaxMemory int64            // bytes that each of the programs may plan; 0 means no bound
+	MaxMemory int64            // bytes of all that is planned: weights, programs, batches; 0 means four fifths of the memory that the process may have
 
 	Epochs int // over each half
 	Batch  int

@@ -106,10 +106,13 @@ func newSearch(ctx context.Context, o Options) (*search, error) {
 		return nil, fmt.Errorf("darts: two halves of the training images: %w", err)
 	}
 	batch := min(o.Batch, weights.Len(), alphas.Len())
+	ready := int64(0) // bytes of the loaders
 	load := func(of *dataset.Split, name string, a dataset.Augment) (*dataset.Loader, error) {
-		return dataset.NewLoader(of, dataset.LoaderOptions{
+		loading := dataset.LoaderOptions{
 			Batch: batch, Seed: stream.Seed(o.Seed, "darts "+name), Shuffle: true, DropLast: true, Augment: a, Stats: o.Stats,
-		})
+		}
+		ready += loading.Bytes(of)
+		return dataset.NewLoader(of, loading)
 	}
 	if s.teach, err = load(weights, "weights", o.Augment); err != nil {
 		return s, err
@@ -119,7 +122,7 @@ func newSearch(ctx context.Context, o Options) (*search, error) {
 	}
 	s.steps = min(s.teach.Batches(), s.judge.Batches())
 	shape := tensor.Shape{batch, o.Train.Height, o.Train.Width, o.Train.Channels}
-	if s.bilevel, err = newBilevel(s.relaxation, &s.o, shape, len(o.Train.Classes)); err != nil {
+	if s.bilevel, err = newBilevel(s.relaxation, &s.o, shape, len(o.Train.Classes), ready); err != nil {
 		return s, err
 	}
 	s.judge.Start(0)
