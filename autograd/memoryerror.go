@@ -9,7 +9,7 @@ import (
 // MemoryError says that a plan needs more memory than there is for it. None of it was used. Code that builds a model panics with it, as with any
 // [Misuse].
 type MemoryError struct {
-	What        string // what needs it, such as "the parameters"; empty for a program
+	What        string // what needs it, such as "storage of the parameters"; empty for a program
 	Need, Limit int64  // bytes; Need is what it takes at the least
 }
 

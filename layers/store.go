@@ -81,7 +81,7 @@ func (s *Store) reserve(dims []int) {
 		}
 	}
 	if need == math.MaxInt64 || s.limit > 0 && need > s.limit {
-		panic(&autograd.MemoryError{What: "the parameters of the network", Need: need, Limit: s.limit})
+		panic(&autograd.MemoryError{What: "storage of the parameters", Need: need, Limit: s.limit})
 	}
 	s.bytes = need
 }

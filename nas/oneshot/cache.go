@@ -24,10 +24,7 @@ func newCache(limit int64, memory *autograd.Memory) *cache {
 
 // get returns the step of a genome, or nil.
 func (c *cache) get(genome string) *program {
-	if c.memory.Bytes() > c.arena { // programs of an arena that was too small would keep it
-		c.clear()
-		c.arena = c.memory.Bytes()
-	}
+	c.outgrown()
 	e := c.at[genome]
 	if e == nil {
 		c.misses++
@@ -44,6 +41,14 @@ func (c *cache) get(genome string) *program {
 	return p
 }
 
+// outgrown drops everything if the arena has grown: programs of one that was too small would keep it.
+func (c *cache) outgrown() {
+	if c.memory.Bytes() > c.arena {
+		c.clear()
+		c.arena = c.memory.Bytes()
+	}
+}
+
 // clear drops everything.
 func (c *cache) clear() {
 	c.order.Init()
@@ -53,6 +58,7 @@ func (c *cache) clear() {
 
 // put keeps the step of a genome that it does not have.
 func (c *cache) put(p *program) {
+	c.outgrown()
 	c.at[p.genome] = c.order.PushFront(p)
 	c.bytes += p.bytes
 	for c.bytes > c.limit && c.order.Len() > 0 {

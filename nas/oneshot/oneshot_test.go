@@ -368,7 +368,8 @@ func TestImpossibleOptionsAreRefused(t *testing.T) {
 		"unknown search":               func(o *Options) { o.Search = "grid" },
 		"cannot be changed":            func(o *Options) { o.Space = bare{o.Space} },
 		"which choices it has":         func(o *Options) { o.Space, o.Search, o.Sampling = bare{o.Space}, "random", Strict },
-		"constraints or memory do not": func(o *Options) { o.MaxMemory = 1000 },
+		"batches ready needs":          func(o *Options) { o.MaxMemory = 1000 },
+		"constraints or memory do not": func(o *Options) { o.MaxMemory = 21_000 },
 	} {
 		o := small(t, "chain")
 		change(&o)

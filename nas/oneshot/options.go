@@ -77,7 +77,7 @@ type Options struct {
 	SearchTime time.Duration // if positive, no path is begun later than that after the search began
 
 	Threads    *kernels.Threads // nil means the caller's alone
-	MaxMemory  int64            // bytes that the plan of one path may take; 0 means no bound. A path that needs more is not trained
+	MaxMemory  int64            // bytes of all that is planned; 0 means four fifths of the memory that the process may have. A path that needs more than is left for it is not trained
 	CacheBytes int64            // about, of compiled training steps that are kept; see Supernet
 
 	// Checkpoint is the file of the supernet, written after every epoch; "" keeps none. What paths reach is

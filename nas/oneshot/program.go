@@ -41,13 +41,22 @@ func (p *program) stale() bool {
 // nodeBytes is about what a node of a compiled program takes beside its values.
 const nodeBytes = 2 << 10
 
+// build makes the network of a path over the shared weights, which may grow.
+func (n *Supernet) build(g space.Genome) (module layers.Module, err error) {
+	err = autograd.Build(func() (err error) {
+		module, err = n.o.Space.Build(g, n.store.Root())
+		return err
+	})
+	return module, err
+}
+
 // teach returns the training step of a path.
 func (n *Supernet) teach(g space.Genome) (*program, error) {
 	text := g.String()
 	if p := n.cache.get(text); p != nil {
 		return p, nil
 	}
-	module, err := n.o.Space.Build(g, n.store.Root())
+	module, err := n.build(g)
 	if err != nil {
 		return nil, fmt.Errorf("oneshot: %v: %w", g, err)
 	}
@@ -93,7 +102,7 @@ func (n *Supernet) teach(g space.Genome) (*program, error) {
 	}
 	p.weights = kept
 	p.Program, err = autograd.Compile(autograd.Options{
-		Outputs: outputs, Threads: n.o.Threads, Table: n.table, Memory: &n.memory, MaxBytes: n.o.MaxMemory, Seed: n.o.Seed,
+		Outputs: outputs, Threads: n.o.Threads, Table: n.table, Memory: &n.memory, MaxBytes: n.room, Seed: n.o.Seed,
 	})
 	if err != nil {
 		return nil, err // a *autograd.MemoryError is looked at
@@ -133,7 +142,7 @@ type inference struct {
 // infer builds a path and recalibrates its batch norms.
 func (n *Supernet) infer(ctx context.Context, g space.Genome) (*inference, error) {
 	n.store.Freeze()
-	module, err := n.o.Space.Build(g, n.store.Root())
+	module, err := n.build(g)
 	if err != nil {
 		return nil, fmt.Errorf("oneshot: %v: %w", g, err)
 	}
@@ -170,7 +179,7 @@ func (n *Supernet) forward(pass *layers.Pass, module layers.Module) (*inference,
 	}
 	p := &inference{}
 	p.Program, err = autograd.Compile(autograd.Options{
-		Outputs: []*autograd.Node{simple.Node(logits)}, Threads: n.o.Threads, Table: n.table, Memory: &n.memory, MaxBytes: n.o.MaxMemory,
+		Outputs: []*autograd.Node{simple.Node(logits)}, Threads: n.o.Threads, Table: n.table, Memory: &n.memory, MaxBytes: n.room,
 	})
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nasbench-go/nasbench/autograd"
 	"github.com/nasbench-go/nasbench/dataset"
+	"github.com/nasbench-go/nasbench/internal/machine"
 	"github.com/nasbench-go/nasbench/internal/stream"
 	"github.com/nasbench-go/nasbench/kernels"
 	"github.com/nasbench-go/nasbench/layers"
@@ -27,6 +28,7 @@ type Supernet struct {
 	store  *layers.Store
 	update *updater
 	memory autograd.Memory
+	room   int64 // bytes for the plan of a path; 0 if the memory of the machine is not known
 	cache  *cache
 	shape  tensor.Shape // of a batch
 
@@ -55,7 +57,6 @@ func NewSupernet(o Options) (*Supernet, error) {
 		n.store.SeparateWidths()
 	}
 	n.update = newUpdater(table, o.Momentum, o.WeightDecay)
-	n.cache = newCache(o.CacheBytes, &n.memory)
 	if err := n.load(); err != nil {
 		n.Close()
 		return nil, err
@@ -91,19 +92,23 @@ func (n *Supernet) load() (err error) {
 	n.judged = judge.Len()
 	batch := min(o.Batch, o.Train.Len())
 	n.shape = tensor.Shape{batch, o.Train.Height, o.Train.Width, o.Train.Channels}
-	n.teacher, err = dataset.NewLoader(o.Train, dataset.LoaderOptions{
+	teaching := dataset.LoaderOptions{
 		Batch: batch, Seed: stream.Seed(o.Seed, "oneshot images"), Shuffle: true, DropLast: true, Augment: o.Augment, Stats: o.Stats,
-	})
-	if err != nil {
+	}
+	judging := dataset.LoaderOptions{Batch: batch, Stats: o.Stats}
+	recalibrating := min(o.Recalibration, teaching.Batches(o.Train))
+	if err := n.plan(2*teaching.Bytes(o.Train) + judging.Bytes(judge) + 4*int64(recalibrating)*int64(n.shape.Elements())); err != nil {
 		return err
 	}
-	if n.judge, err = dataset.NewLoader(judge, dataset.LoaderOptions{Batch: batch, Stats: o.Stats}); err != nil {
+	if n.teacher, err = dataset.NewLoader(o.Train, teaching); err != nil {
+		return err
+	}
+	if n.judge, err = dataset.NewLoader(judge, judging); err != nil {
 		return err
 	}
 	// Paths are judged on images as they are, so statistics are of such images too.
-	plain, err := dataset.NewLoader(o.Train, dataset.LoaderOptions{
-		Batch: batch, Seed: stream.Seed(o.Seed, "oneshot recalibration"), Shuffle: true, DropLast: true, Stats: o.Stats,
-	})
+	teaching.Seed, teaching.Augment = stream.Seed(o.Seed, "oneshot recalibration"), dataset.Augment{}
+	plain, err := dataset.NewLoader(o.Train, teaching)
 	if err != nil {
 		return err
 	}
@@ -116,6 +121,28 @@ func (n *Supernet) load() (err error) {
 		}
 		n.calibration = append(n.calibration, append([]float32(nil), images...))
 	}
+	return nil
+}
+
+// plan divides the memory, of which batches take so many bytes: of the rest, a quarter is for the shared weights and their velocities, at most an eighth for programs
+// that are kept, and what is left for the plan of a path. All of it is fixed before anything is learned, so that the paths that are trained do not depend on where a
+// training was interrupted.
+func (n *Supernet) plan(batches int64) error {
+	most := n.o.MaxMemory
+	if most == 0 {
+		most = machine.Plannable()
+	}
+	kept := n.o.CacheBytes
+	if most > 0 {
+		room := most - batches
+		if room < 8 {
+			return fmt.Errorf("oneshot: %w", &autograd.MemoryError{What: "holding batches ready", Need: batches, Limit: most})
+		}
+		n.store.Limit(room / 8)
+		kept = min(kept, room/8)
+		n.room = room - room/4 - kept
+	}
+	n.cache = newCache(kept, &n.memory)
 	return nil
 }
 
