@@ -155,3 +155,11 @@ func (r *recording) ranked() string {
 	}
 	return base
 }
+
+// trainCommand is the command that repeats the final training of an architecture.
+func (s *session) trainCommand(genome string, epochs int) string {
+	args := []string{"train", "--arch", genome, "--epochs", fmt.Sprint(epochs), "--validation", "0", "--test"}
+	names := slices.Concat([]string{"space", "channels", "cells", "reductions", "dataset", "data-dir"}, dataFlagNames(), []string{"train-samples", "seed"}, recipeFlagNames())
+	args = append(args, flagsNotDefault(s.flags, names...)...)
+	return atLevel(s.level.String()) + program(os.Args[0], currentBuild()) + " " + command(args...)
+}

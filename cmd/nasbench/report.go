@@ -227,3 +227,17 @@ func shortDuration(d time.Duration) string {
 	}
 	return s
 }
+
+// noResult says why a search that came to its end has no best architecture; nil if there was
+// nothing to try.
+func noResult(o *study.Outcome) error {
+	for _, t := range o.Trials {
+		if t.State == study.Failed {
+			return fmt.Errorf("no trial is complete; trial %d failed: %s", t.Index, t.Reason)
+		}
+	}
+	if o.Stop == study.StopTime {
+		return &tooShortError{what: "one trial", need: o.Need}
+	}
+	return nil
+}

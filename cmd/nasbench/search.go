@@ -523,25 +523,3 @@ func (s *session) newEvaluator() (measure study.Evaluator, train *evaluator.Eval
 	})
 	return train, train, err
 }
-
-// noResult says why a search that came to its end has no best architecture; nil if there was
-// nothing to try.
-func noResult(o *study.Outcome) error {
-	for _, t := range o.Trials {
-		if t.State == study.Failed {
-			return fmt.Errorf("no trial is complete; trial %d failed: %s", t.Index, t.Reason)
-		}
-	}
-	if o.Stop == study.StopTime {
-		return &tooShortError{what: "one trial", need: o.Need}
-	}
-	return nil
-}
-
-// trainCommand is the command that repeats the final training of an architecture.
-func (s *session) trainCommand(genome string, epochs int) string {
-	args := []string{"train", "--arch", genome, "--epochs", fmt.Sprint(epochs), "--validation", "0", "--test"}
-	names := slices.Concat([]string{"space", "channels", "cells", "reductions", "dataset", "data-dir"}, dataFlagNames(), []string{"train-samples", "seed"}, recipeFlagNames())
-	args = append(args, flagsNotDefault(s.flags, names...)...)
-	return program(os.Args[0], currentBuild()) + " " + command(args...)
-}
