@@ -426,3 +426,21 @@ func TestOneCacheServesSeveralAtOnce(t *testing.T) {
 		t.Errorf("the cache has %d files", n)
 	}
 }
+
+// Whatever a line of the cache holds, it is read as what was written or not at all.
+func FuzzParseCached(f *testing.F) {
+	f.Add(`12 34 56 0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34 "/a b\n"`)
+	f.Add("1 2 3 4 5")
+	f.Add("")
+	f.Fuzz(func(t *testing.T, line string) {
+		path, s, ok := parseCached(line)
+		if !ok {
+			return
+		}
+		text := cachedLine(path, s)
+		again, s2, ok := parseCached(strings.TrimSuffix(text, "\n"))
+		if !ok || again != path || s2 != s || strings.Count(text, "\n") != 1 {
+			t.Errorf("%q became %q", line, text)
+		}
+	})
+}

@@ -87,6 +87,11 @@ func openDigestCache(dir, place string) *digestCache {
 	return c
 }
 
+// cachedLine is a line of the cache.
+func cachedLine(path string, s cachedSum) string {
+	return fmt.Sprintf("%d %d %d %x %s\n", s.size, s.modified, s.changed, s.sum, strconv.Quote(path))
+}
+
 // parseCached reads a line of the cache.
 func parseCached(line string) (path string, s cachedSum, ok bool) {
 	fields := strings.SplitN(line, " ", 5)
@@ -148,7 +153,7 @@ func (c *digestCache) save() {
 	}
 	var lines strings.Builder
 	for path, s := range c.used {
-		fmt.Fprintf(&lines, "%d %d %d %x %s\n", s.size, s.modified, s.changed, s.sum, strconv.Quote(path))
+		lines.WriteString(cachedLine(path, s))
 	}
 	if err := os.MkdirAll(filepath.Dir(c.path), 0o700); err != nil {
 		return

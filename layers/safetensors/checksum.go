@@ -91,7 +91,7 @@ func verify(tensors []tensorSum, metadata map[string]string) error {
 	}
 	delete(metadata, checksumName)
 	if got := checksum(tensors, metadata); got != want {
-		return fmt.Errorf("%w: it has not the content that it was written with (by its checksum)", ErrDamaged)
+		return fmt.Errorf("%w: its content does not match its checksum", ErrDamaged)
 	}
 	return nil
 }

@@ -194,3 +194,44 @@ func openOnly(t *testing.T, o Options) (*Result, error) {
 	}
 	return n.Search(t.Context())
 }
+
+// Whatever a book holds, reading it ends in an error or in whole lines.
+func FuzzBook(f *testing.F) {
+	head := bookHead{Settings: "s", Study: "first", Trained: 7}
+	path := filepath.Join(f.TempDir(), "book")
+	file, err := os.Create(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	b := &book{paths: map[string]Path{}, file: file}
+	for _, v := range []any{head, Path{Genome: "a", Accuracy: 0.5}, Path{Genome: "b", Reason: "none"}} {
+		if err := b.write(v); err != nil {
+			f.Fatal(err)
+		}
+	}
+	b.close()
+	good, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add(good[:len(good)-9])
+	f.Add([]byte("{\"settings\":\"s\",\"study\":\"first\"}\n{\"genome\":\"c\",\"accuracy\":0.25}\n"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		path := filepath.Join(t.TempDir(), "book")
+		writeAll(t, path, raw)
+		file, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &book{paths: map[string]Path{}, file: file}
+		defer b.close()
+		good, err := b.read(head)
+		if good < 0 || good > int64(len(raw)) {
+			t.Fatalf("%d good bytes of %d", good, len(raw))
+		}
+		if err == nil && good > 0 && !bytes.HasSuffix(raw[:good], []byte("\n")) {
+			t.Errorf("%d good bytes end in the middle of a line", good)
+		}
+	})
+}
