@@ -132,6 +132,11 @@ func (p *part) sum(ctx context.Context, cache *digestCache) (sum [sha256.Size]by
 		defer f.Close()
 		return p.sumOf(ctx, h, f)
 	}
+	if info, err := os.Stat(p.file); err == nil {
+		if sum, ok := cache.lookup(p.file, info); ok {
+			return sum, nil
+		}
+	}
 	f, err := os.Open(p.file)
 	if err != nil {
 		return sum, plain(err)
@@ -140,9 +145,6 @@ func (p *part) sum(ctx context.Context, cache *digestCache) (sum [sha256.Size]by
 	before, err := f.Stat()
 	if err != nil {
 		return sum, plain(err)
-	}
-	if sum, ok := cache.lookup(p.file, before); ok {
-		return sum, nil
 	}
 	if sum, err = p.sumOf(ctx, h, f); err != nil {
 		return sum, err
