@@ -78,7 +78,7 @@ func (s *Split) CheckEpochs(epochs int) error {
 	switch {
 	case epochs < 1:
 		return fmt.Errorf("%d epochs, want at least 1", epochs)
-	case epochs > maxSeen/max(s.Len(), 1):
+	case int64(epochs) > maxSeen/int64(max(s.Len(), 1)):
 		return fmt.Errorf("%d epochs of %d images are too many to count", epochs, s.Len())
 	}
 	return nil

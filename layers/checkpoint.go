@@ -23,6 +23,9 @@ const (
 // SaveWeights writes all parameters of a store, buffers included, under their paths. The file is replaced as
 // a whole.
 func SaveWeights(path string, store *Store, metadata map[string]string) error {
+	if store == nil {
+		return refuse("weights", "no store of parameters")
+	}
 	return safetensors.WriteFile(path, parameterTensors(store), metadata)
 }
 
@@ -30,6 +33,9 @@ func SaveWeights(path string, store *Store, metadata map[string]string) error {
 // averages leaves those as the weights. Names and shapes must be those of the store; otherwise the error names each
 // difference and the store stays as it was.
 func LoadWeights(path string, store *Store) (map[string]string, error) {
+	if store == nil {
+		return nil, refuse("weights", "no store of parameters")
+	}
 	f, err := safetensors.ReadFile(path)
 	if err != nil {
 		return nil, err

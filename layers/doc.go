@@ -27,5 +27,6 @@
 //
 // Misuse by the program, such as two parameters of one name or a shape that does not fit,
 // panics while the model is built, with a [*ConstructionError] or an autograd.ShapeError, which autograd.Build returns as errors;
-// files and options from outside give errors.
+// options out of range are an [*OptionError],
+// and files from outside give errors with their place. A label that is no class is an autograd.LabelError, and numbers that are no longer finite a [*DivergedError].
 package layers

@@ -50,9 +50,9 @@ func (n *GradNorm) Compute() float64 {
 }
 
 // ClipScale returns by what gradients of this norm are multiplied so that it is at most limit
-// (Pascanu et al. 2013, algorithm 1). A limit of 0 or less does not clip.
+// (Pascanu et al. 2013, algorithm 1). A limit that is not above 0 does not clip.
 func ClipScale(norm, limit float64) float64 {
-	if limit <= 0 || norm <= limit {
+	if !(limit > 0) || norm <= limit {
 		return 1
 	}
 	return limit / norm

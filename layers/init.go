@@ -8,7 +8,7 @@ import (
 )
 
 // Init fills the first values w of a parameter of this shape. The generator belongs to
-// the parameter alone.
+// the parameter alone. Those of this package panic with a [*ConstructionError] if their gain is not a finite number.
 type Init func(w []float32, shape tensor.Shape, r *rand.Rand)
 
 // Fan selects which side of a weight keeps its variance.
@@ -97,6 +97,7 @@ func xavierDeviation(shape tensor.Shape, gain float64) float64 {
 }
 
 func normal(w []float32, deviation float64, r *rand.Rand) {
+	checkDeviation(deviation)
 	for i := range w {
 		w[i] = float32(deviation * r.NormFloat64())
 	}
@@ -104,8 +105,15 @@ func normal(w []float32, deviation float64, r *rand.Rand) {
 
 // uniform draws from -b..b with b = deviation*sqrt(3), which has that deviation.
 func uniform(w []float32, deviation float64, r *rand.Rand) {
+	checkDeviation(deviation)
 	b := deviation * math.Sqrt(3)
 	for i := range w {
 		w[i] = float32(b * (2*r.Float64() - 1))
+	}
+}
+
+func checkDeviation(d float64) {
+	if !(math.Abs(d) <= math.MaxFloat32) {
+		misuse("", "first values of deviation %g", d)
 	}
 }

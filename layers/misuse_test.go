@@ -4,10 +4,12 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"path/filepath"
 	"testing"
 
 	"github.com/nasbench-go/nasbench/autograd"
 	"github.com/nasbench-go/nasbench/kernels"
+	"github.com/nasbench-go/nasbench/layers/safetensors"
 	"github.com/nasbench-go/nasbench/tensor"
 )
 
@@ -30,6 +32,9 @@ func constructions() map[string]func() {
 		"batch norm in the zero scope":  func() { NewBatchNorm(Scope{}, 3) },
 		"linear in the zero scope":      func() { NewLinear(Scope{}, 3, 4) },
 		"dropout in the zero scope":     func() { NewDropout(Scope{}, 0.5) },
+		"no kind":                       func() { root().Param("w", Kind(9), Zeros, 3) },
+		"gain NaN":                      func() { root().Param("w", Weight, KaimingNormal(FanIn, math.NaN()), 3, 3) },
+		"gain Inf":                      func() { root().Param("w", Weight, XavierUniform(math.Inf(1)), 3, 3) },
 		"parameter without init":        func() { root().Param("w", Weight, nil, 3) },
 		"overflowing convolution":       func() { NewConv2D(root(), 1<<30, 1<<30, 3, ConvOptions{}) },
 		"overflowing linear":            func() { NewLinear(root(), math.MaxInt, math.MaxInt) },
@@ -187,7 +192,14 @@ func TestNumbersOutOfRangeAreOptionErrors(t *testing.T) {
 			isOption(what+", gradients: "+name, autograd.Build(func() error { optimizer.Step(0.1, 1, grads); return nil }))
 		}
 	}
-	_, err := NewEMA([]*Parameter{{}}, 0.9, nil, nil)
+	path := filepath.Join(t.TempDir(), "weights")
+	isOption("weights of no store", SaveWeights(path, nil, nil))
+	_, err := LoadWeights(path, nil)
+	isOption("weights for no store", err)
+	if err := safetensors.WriteFile(path, []safetensors.Tensor{{Name: "nil"}}, nil); err == nil {
+		t.Error("a tensor without a value is written")
+	}
+	_, err = NewEMA([]*Parameter{{}}, 0.9, nil, nil)
 	isOption("average of the zero parameter", err)
 }
 

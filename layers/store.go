@@ -153,6 +153,9 @@ func (s Scope) Sub(name string) Scope { return Scope{store: s.store, path: s.joi
 // parameters would take more memory than [Store.Limit] allows.
 func (s Scope) Param(name string, kind Kind, init Init, dims ...int) *Parameter {
 	path := s.join(name)
+	if kind < Weight || kind > Buffer {
+		misuse(path, "there is no kind %d of parameters", int(kind))
+	}
 	if init == nil {
 		misuse(path, "there is nothing to fill it with first")
 	}

@@ -29,7 +29,7 @@ type Tensor struct {
 
 // Write writes the tensors in the given order, and the metadata with a checksum added. Equal arguments give
 // equal bytes. It returns an error if a name is empty, reserved, not UTF-8 or used twice, or
-// a tensor is not contiguous.
+// a tensor is nil or not contiguous.
 func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 	err := check(tensors, metadata)
 	if err == nil {
@@ -88,6 +88,8 @@ func check(tensors []Tensor, metadata map[string]string) error {
 			return fmt.Errorf("%q cannot be the name of a tensor", t.Name)
 		case seen[t.Name]:
 			return fmt.Errorf("tensor %q is given twice", t.Name)
+		case t.Value == nil:
+			return fmt.Errorf("tensor %q has no value", t.Name)
 		case !t.Value.Contiguous():
 			return fmt.Errorf("tensor %q is not contiguous", t.Name)
 		}
