@@ -236,12 +236,12 @@ func (p *Predictor) Images() []float32 { return p.images }
 // Run computes the logits of the batch, N x classes. They stay valid until the next run. It
 // allocates nothing.
 func (p *Predictor) Run() *tensor.Tensor {
-	_ = p.run(context.Background()) // which never ends
+	_ = p.RunContext(context.Background()) // which never ends
 	return p.logits
 }
 
-// run computes the logits, unless ctx ends before.
-func (p *Predictor) run(ctx context.Context) error {
+// RunContext is [Predictor.Run] that ctx can end in the middle, with its error. Where the logits are, the last Run has said.
+func (p *Predictor) RunContext(ctx context.Context) error {
 	if p.each == 0 {
 		return p.streams[0].program.RunContext(ctx, 0)
 	}
@@ -273,7 +273,7 @@ func (p *Predictor) ScoreContext(ctx context.Context, labels []float32, n int) (
 	if err := checkLabels(labels[:n], classes); err != nil {
 		return Score{}, err
 	}
-	if err := p.run(ctx); err != nil {
+	if err := p.RunContext(ctx); err != nil {
 		return Score{}, err
 	}
 	s := Score{Count: n}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -115,10 +116,16 @@ func (s *session) validate(ctx context.Context, e *evaluator.Evaluator, best *st
 			continue
 		}
 		r, cut, err := s.trainFinal(ctx, e, plan, seed)
-		if err != nil {
+		late := errors.Is(err, errLate)
+		if err != nil && !late {
 			return nil, err
 		}
-		if cut > 0 && len(runs) > 0 {
+		if late && len(runs) == 0 {
+			s.noFinal = errLate.Error()
+			s.display.line("%s", s.noFinal)
+			return nil, nil
+		}
+		if (cut > 0 || late) && len(runs) > 0 {
 			s.display.line("the time is up: final training %d of %d is cut off and does not count", i+1, s.finalSeeds)
 			break
 		}

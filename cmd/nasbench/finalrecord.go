@@ -217,12 +217,16 @@ func (s *session) trainFinal(ctx context.Context, e *evaluator.Evaluator, p *fin
 		o.Resume, before = o.Out, p.left.seconds
 	}
 	model, err := e.Validate(ctx, o)
-	if err != nil && o.Resume != "" && steps == 0 && ctx.Err() == nil {
+	late := func() bool { return errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil }
+	if err != nil && o.Resume != "" && steps == 0 && ctx.Err() == nil && !late() {
 		s.display.line("final training: what an earlier one left cannot be used, so it starts anew: %v", err)
 		o.Resume, before = "", 0
 		model, err = e.Validate(ctx, o)
 	}
 	s.display.clear()
+	if late() {
+		return nil, 0, errLate
+	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("final training: %w", err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,6 +12,9 @@ import (
 
 // maxFinalEpochs are the most that the final training takes because there is time for them.
 const maxFinalEpochs = 100
+
+// errLate says that the time ended before a final training made a step.
+var errLate = errors.New("no time is left for the final training")
 
 // openEnded reports whether the final training takes as many epochs as there is time for: in a search that is bounded by time alone, unless the
 // user says how many.
@@ -102,7 +106,7 @@ func (s *session) decideFinal(ctx context.Context, e *evaluator.Evaluator, best 
 		return 0, err
 	}
 	if s.left() <= 0 {
-		s.noFinal = "no time is left for the final training"
+		s.noFinal = errLate.Error()
 		return 0, nil
 	}
 	limited, cancel := context.WithTimeout(ctx, s.left())

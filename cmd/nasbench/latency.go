@@ -45,7 +45,8 @@ func (s *session) timedSpace(ctx context.Context, task space.Task, c space.Const
 	if s.latency, err = evaluator.NewLatency(plain, task, max(s.latencyBatch, 1)); err != nil {
 		return nil, err
 	}
-	c.MaxLatency, c.Latency = s.maxLatency, s.latency.Measure
+	c.MaxLatency = s.maxLatency
+	c.Latency = func(g space.Genome) (time.Duration, error) { return s.latency.MeasureContext(s.limit, g) }
 	return s.openSpace(ctx, task, c)
 }
 

@@ -86,6 +86,11 @@ func (l *Latency) Keep(k Latencies) error {
 // Measure returns the latency of a genome. A network that cannot be built has a latency of 0: its training says why. It fails if a batch of the network needs more
 // memory than there is.
 func (l *Latency) Measure(g space.Genome) (time.Duration, error) {
+	return l.MeasureContext(context.Background(), g)
+}
+
+// MeasureContext is [Latency.Measure] that ctx can end, with its error, also in the middle of a run of the network.
+func (l *Latency) MeasureContext(ctx context.Context, g space.Genome) (time.Duration, error) {
 	key := l.space.Key(g)
 	if key == "" {
 		return 0, fmt.Errorf("evaluator: latency: %v is no genome of space %s", g, l.space.Name())
@@ -95,7 +100,7 @@ func (l *Latency) Measure(g space.Genome) (time.Duration, error) {
 	if ns, ok := l.known[key]; ok {
 		return time.Duration(ns), nil
 	}
-	d, err := l.run(g)
+	d, err := l.run(ctx, g)
 	if err != nil {
 		return 0, fmt.Errorf("evaluator: latency of a batch of %d images: %w", l.input[0], err)
 	}
@@ -109,7 +114,7 @@ func (l *Latency) Measure(g space.Genome) (time.Duration, error) {
 }
 
 // run measures.
-func (l *Latency) run(g space.Genome) (time.Duration, error) {
+func (l *Latency) run(ctx context.Context, g space.Genome) (time.Duration, error) {
 	store := layers.NewStore(1)
 	var m layers.Module
 	err := autograd.Build(func() (err error) {
@@ -127,11 +132,15 @@ func (l *Latency) run(g space.Genome) (time.Duration, error) {
 	for i := range p.Images() {
 		p.Images()[i] = float32(rng.NormFloat64())
 	}
-	p.Run()
+	if err := p.RunContext(ctx); err != nil {
+		return 0, err
+	}
 	var times []time.Duration
 	for start := time.Now(); len(times) < latencyRuns || len(times) < mostLatencyRuns && time.Since(start) < latencyTime; {
 		begin := time.Now()
-		p.Run()
+		if err := p.RunContext(ctx); err != nil {
+			return 0, err
+		}
 		times = append(times, time.Since(begin))
 	}
 	slices.Sort(times)
@@ -157,7 +166,7 @@ type latencyEvaluator struct {
 
 // Evaluate measures the latency before anything is trained.
 func (e *latencyEvaluator) Evaluate(ctx context.Context, job study.Job, report func(study.Point) error) (study.Metrics, error) {
-	d, err := e.latency.Measure(job.Genome)
+	d, err := e.latency.MeasureContext(ctx, job.Genome)
 	if err != nil {
 		return study.Metrics{}, err
 	}

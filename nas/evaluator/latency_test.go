@@ -145,3 +145,16 @@ func TestLatencyIsAMetricInMilliseconds(t *testing.T) {
 		t.Errorf("%+v, %v", m, err)
 	}
 }
+
+// A measurement that is interrupted gives an error and is not kept.
+func TestLatencyIsInterrupted(t *testing.T) {
+	l, g := timed(t, largeCell)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := l.MeasureContext(ctx, g[0]); !errors.Is(err, context.Canceled) || len(l.known) != 0 {
+		t.Errorf("%v, %d kept", err, len(l.known))
+	}
+	if d, err := l.MeasureContext(t.Context(), g[0]); err != nil || d <= 0 {
+		t.Errorf("%v, %v", d, err)
+	}
+}
