@@ -47,7 +47,7 @@ func Fetch(ctx context.Context, name, dir string, log func(string)) error {
 	if info.Name != "mnist" {
 		return &Error{Dataset: info.Name, Err: errors.New("cannot be fetched"), Help: info.HowToGet}
 	}
-	if dir == "" {
+	if dir = ExpandHome(dir); dir == "" {
 		if dir = UserDir(); dir == "" {
 			return &Error{Dataset: info.Name, Err: errors.New("the environment names no home folder to install to; name one with --data-dir")}
 		}

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"golang.org/x/image/draw"
 )
 
 // pixel returns a pixel of a decoded picture of the default size.
@@ -344,5 +346,34 @@ func TestPixelsInUseAreBounded(t *testing.T) {
 	workers.Wait()
 	if most.Load() > 10 || room.left != 10 {
 		t.Errorf("%d in use, %d left of 10", most.Load(), room.left)
+	}
+}
+
+func TestTheMiddleOfAPictureIsScaledByCatmullRomAsEver(t *testing.T) {
+	m := image.NewRGBA(image.Rect(0, 0, 61, 47))
+	for y := range 47 {
+		for x := range 61 {
+			m.SetRGBA(x, y, color.RGBA{R: uint8(5 * x * y), G: uint8(x*x + y), B: uint8(7*y - x), A: 255})
+		}
+	}
+	for _, size := range []int{5, 16, 32, 47, 64} {
+		for name, data := range map[string][]byte{"PNG": pngBytes(t, m), "JPEG": jpegBytes(t, m)} {
+			picture, _, err := image.Decode(bytes.NewReader(data))
+			if err != nil {
+				t.Fatal(err)
+			}
+			square, want := image.Rect(7, 0, 54, 47), image.NewRGBA(image.Rect(0, 0, size, size))
+			if size == 47 {
+				draw.Draw(want, want.Bounds(), picture, square.Min, draw.Src)
+			} else {
+				draw.CatmullRom.Scale(want, want.Bounds(), picture, square, draw.Src, nil)
+			}
+			got, _ := reading(t, data, Options{Size: size})
+			for i := range size * size {
+				if !bytes.Equal(got[3*i:3*i+3], want.Pix[4*i:4*i+3]) {
+					t.Fatalf("%s, size %d: pixel %d is %v, want %v", name, size, i, got[3*i:3*i+3], want.Pix[4*i:4*i+3])
+				}
+			}
+		}
 	}
 }

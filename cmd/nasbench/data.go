@@ -103,7 +103,7 @@ user's data folder and in /usr/share/datasets. The default, ` + dataset.Default 
 
 Your own data are images:FOLDER, with a subfolder of pictures for each class, and digits:FILE, a CSV file with an image a line.
 FOLDER may divide the classes into train and test, or train and val; then what is not train is the test split, and with all
-three val joins train. 'nasbench data info' prints what was decided and what was left out.`,
+three, val joins train. 'nasbench data info' prints what was decided and what was left out.`,
 		Args: cobra.ArbitraryArgs, // unknownCommand checks them
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
