@@ -104,7 +104,7 @@ func isIndexName(name string) bool {
 // findHeader reports whether the first line is a header, by comparing it with those that follow. It is one if it has words where they
 // have numbers, and most of its fields are words, or one of them is a name of a label column, or its numbers are names of columns (see
 // numbered); with no such words, if its numbers are names of columns, or many with the same step between all, and those of the lines
-// that follow are neither such nor the same.
+// that follow are neither such nor the same. A name of a label column over words is one unless it is one of these words.
 //
 // One word among other numbers is therefore a mistake in an image, and not a header that hides it; and words over words are classes.
 func (l *csvLayout) findHeader(first []string, rest []csvRow, label string) bool {
@@ -121,7 +121,7 @@ func (l *csvLayout) findHeader(first []string, rest []csvRow, label string) bool
 		expected := isLabelName(f) || label != "" && strings.EqualFold(strings.TrimSpace(f), strings.TrimSpace(label))
 		if len(rest) == 0 || !wordy(rest, i) {
 			over++
-			named = named || expected
+			named = named || expected || strconv.Itoa(i+1) == label
 		} else if !expected || slices.ContainsFunc(rest, func(r csvRow) bool { return r.fields[i] == f }) {
 			classes = true
 		}
@@ -134,8 +134,10 @@ func (l *csvLayout) findHeader(first []string, rest []csvRow, label string) bool
 		return false
 	case words == 0:
 		return names && (len(numbers) >= manyColumns || len(numbers) >= 4 && labelled(rest, 0))
+	case !classes:
+		return true
 	}
-	return names && (!classes || len(numbers) >= manyColumns)
+	return names && len(numbers) >= manyColumns
 }
 
 // labelled reports whether the first column of some rows, or the last, holds labels 0, 1, ...
