@@ -194,7 +194,7 @@ func (a *app) compare(ctx context.Context, flags *pflag.FlagSet, o *compareOptio
 	}
 	for _, name := range o.strategyByName {
 		runs, err := tabular.Compare(ctx, tabular.Options{
-			Table: table, Metric: o.metric, Report: o.report, Cost: o.cost, Trials: o.trials, Runs: o.runs, Seed: o.seed, Workers: o.workers,
+			Table: table, Metric: o.metric, Report: o.report, Cost: o.cost, Trials: o.trials, Runs: o.runs, Seed: o.seed, Workers: o.workers, Repeats: o.repeats,
 			New: func(seed uint64) (strategy.Strategy, error) { return propose(name, seed) },
 		})
 		if err != nil {

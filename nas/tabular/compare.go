@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/nasbench-go/nasbench/internal/machine"
 	"github.com/nasbench-go/nasbench/internal/stream"
 	"github.com/nasbench-go/nasbench/nas/strategy"
 )
@@ -26,6 +27,7 @@ type Options struct {
 	Trials  int    // evaluations of a run; a run is shorter if its strategy has nothing left to propose
 	Runs    int    // each with a seed of its own
 	Seed    uint64 // of which those of the runs are made
+	Repeats bool   // strategies may propose a genome again, so that a run may have more evaluations than the table has rows
 	Workers int    // runs at the same time, which never change a result; 0 is as many as the CPUs allow
 }
 
@@ -60,6 +62,9 @@ func Compare(ctx context.Context, o Options) ([]Run, error) {
 	if o.Report == "" {
 		o.Report = o.Metric
 	}
+	if need, limit := o.curves(), float64(machine.Plannable()); limit > 0 && need > limit {
+		return nil, fmt.Errorf("tabular: the curves of %d runs need %s of memory, more than the %s that there are for them", o.Runs, machine.Bytes(int64(min(need, 1e18))), machine.Bytes(int64(limit)))
+	}
 	c := comparison{Options: o}
 	var err error
 	if c.metric, err = o.Table.Column(o.Metric); err != nil {
@@ -77,6 +82,20 @@ func Compare(ctx context.Context, o Options) ([]Run, error) {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
 	return c.all(ctx, min(o.Workers, o.Runs))
+}
+
+// curves returns the bytes that all runs take at the most, the room in which curves grow included.
+func (o *Options) curves() float64 {
+	each := o.Trials
+	if !o.Repeats {
+		each = min(each, o.Table.Rows())
+	}
+	values := 2.0
+	if o.Cost != "" {
+		values = 3
+	}
+	const run = 256 // bytes of a run beside its curves, about
+	return (1.25*8*values*float64(each) + run) * float64(o.Runs)
 }
 
 // comparison is a Compare with its columns.

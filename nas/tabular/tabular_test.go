@@ -334,6 +334,8 @@ func TestCompareSaysWhatIsWrong(t *testing.T) {
 		{func(o *Options) { o.Trials = 0 }, "must be positive"},
 		{func(o *Options) { o.Runs = -1 }, "must be positive"},
 		{func(o *Options) { o.Workers = -1 }, "-1 workers"},
+		{func(o *Options) { o.Runs = 1 << 60 }, "of memory, more than"},
+		{func(o *Options) { o.Trials, o.Runs, o.Repeats = 1<<50, 1000, true }, "of memory, more than"},
 		{func(o *Options) { o.Metric = "acc" }, `no column "acc"`},
 		{func(o *Options) { o.Report = "remark" }, "column remark"},
 		{func(o *Options) { o.Cost = "time" }, `no column "time"`},
