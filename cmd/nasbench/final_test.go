@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/csv"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -140,29 +141,9 @@ func TestKillingAFinalTrainingLosesAtMostAnEpoch(t *testing.T) {
 	dir := t.TempDir()
 	args := func(name string) []string { return withFinal(filepath.Join(dir, name), "--final-epochs", "30") }
 	want := finalOf(t, succeed(t, args("whole.db")...))
-	left := filepath.Join(dir, "killed.db.search.final")
-	cmd := exec.Command(os.Args[0], args("killed.db")...)
-	cmd.Env = append(os.Environ(), asProgram+"=1")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	for missing := true; missing; time.Sleep(100 * time.Microsecond) {
-		_, err := os.Stat(left)
-		missing = err != nil
-		select {
-		case err := <-ended:
-			t.Fatalf("it ended before it was killed: %v", err)
-		default:
-		}
-	}
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	<-ended
-	loud := args("killed.db")
-	r := succeed(t, append(loud, "--quiet=false")...)
+	file := killFinal(t, filepath.Join(dir, "killed"), args)
+	left := file + ".search.final"
+	r := succeed(t, append(args(filepath.Base(file)), "--quiet=false")...)
 	if !strings.Contains(r.stderr, "final training: goes on in epoch ") {
 		t.Errorf("nothing was gone on with: %s", r.stderr)
 	}
@@ -172,6 +153,37 @@ func TestKillingAFinalTrainingLosesAtMostAnEpoch(t *testing.T) {
 	if _, err := os.Stat(left); err == nil {
 		t.Error("the checkpoint is left")
 	}
+}
+
+// killFinal kills a search when the first epoch of its final training is kept, and returns its study. One that was too fast is left for another.
+func killFinal(t *testing.T, name string, args func(string) []string) (file string) {
+	t.Helper()
+	for try := range 10 {
+		file = fmt.Sprintf("%s-%d.db", name, try)
+		cmd := exec.Command(os.Args[0], args(filepath.Base(file))...)
+		cmd.Env = append(os.Environ(), asProgram+"=1")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		for {
+			if _, err := os.Stat(file + ".search.final"); err == nil {
+				_ = cmd.Process.Kill() // it may have ended
+				<-ended
+				if _, err := os.Stat(file + ".search.final"); err == nil {
+					return file
+				}
+				break
+			}
+			if len(ended) > 0 {
+				break
+			}
+			time.Sleep(100 * time.Microsecond)
+		}
+	}
+	t.Fatal("every search ended before it was killed")
+	return ""
 }
 
 // A checkpoint that lies about is not taken for one of this study.

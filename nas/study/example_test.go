@@ -3,6 +3,8 @@ package study_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/nasbench-go/nasbench/nas/space"
 	"github.com/nasbench-go/nasbench/nas/strategy"
@@ -66,4 +68,56 @@ func ExampleRun() {
 	// width 32: 0.800
 	// width 16: 0.667
 	// trial 4 failed: too wide
+}
+
+// What a search has recorded is read while it runs, and after.
+func ExampleOpenReadOnly() {
+	folder, err := os.MkdirTemp("", "study-*")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(folder)
+	path := filepath.Join(folder, "widths.db")
+	file, err := study.OpenFile(path, study.FileOptions{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer file.Close()
+	record, err := file.Study("widths", study.Settings{"space": "widths"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = study.Run(context.Background(), study.Options{Strategy: &doubling{}, Space: widths{}, Evaluator: formula{}, Store: record, Epochs: 1, Trials: 3})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	err = record.AppendFinal(study.Final{Trial: 2, Genome: "width 32", Seed: 1, Epochs: 10, EpochsAsked: 10, TestAccuracy: 0.75, TestImages: 1000})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	reader, err := study.OpenReadOnly(path)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer reader.Close()
+	trials, err := reader.Trials("widths")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	finals, err := reader.Finals("widths")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(len(trials), "trials;", finals[0].Genome, "has a test accuracy of", finals[0].TestAccuracy)
+	// Output:
+	// 3 trials; width 32 has a test accuracy of 0.75
 }
