@@ -233,7 +233,7 @@ func (a *app) printProfile(r profileReport) error {
 	}
 	names := []name{
 		{tableColumn{head: "layer", long: true, fromStart: true}, func(r profileRow) string { return r.Layer }},
-		{tableColumn{head: "operation", long: true, spare: 4}, func(r profileRow) string { return r.Op }},
+		{tableColumn{head: "operation"}, func(r profileRow) string { return r.Op }},
 		{tableColumn{head: "output", spare: 9}, func(r profileRow) string { return r.Shape }},
 	}
 	// Rows that are added up have one name of the three.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -85,7 +86,9 @@ func (t *table) fit(widths []int, width int) (shown []bool) {
 	if width <= 0 {
 		return shown
 	}
+	natural := slices.Clone(widths)
 	for {
+		copy(widths, natural) // what is left out makes room for the others
 		need := -tableGap
 		for i, w := range widths {
 			if shown[i] {

@@ -117,6 +117,20 @@ func TestTablesOfWideAndCombiningCharacters(t *testing.T) {
 	}
 }
 
+// A long column takes the room that a column leaves.
+func TestLeftOutColumnsMakeRoom(t *testing.T) {
+	w := newTable(tableColumn{head: "FILE", long: true, fromStart: true}, tableColumn{head: "BEGUN", spare: 1}, tableColumn{head: "BEST"})
+	w.row("/home/you/studies/search-20261128.db", strings.Repeat("b", 20), "0.7")
+	var b bytes.Buffer
+	if err := w.write(&b, 35); err != nil {
+		t.Fatal(err)
+	}
+	want := "FILE                           BEST\n…u/studies/search-20261128.db  0.7\nno room for: begun\n"
+	if b.String() != want {
+		t.Errorf("got\n%swant\n%s", b.String(), want)
+	}
+}
+
 func TestTableUnits(t *testing.T) {
 	w := newTable(tableColumn{head: "time", unit: "ms", right: true}, tableColumn{head: "share", unit: "%", right: true}, tableColumn{head: "layer"})
 	w.row("1,234.5", "9", "a")
