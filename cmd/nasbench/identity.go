@@ -96,6 +96,9 @@ func (d *dataIdentity) reconcile(record string, recorded, given study.Settings) 
 		move("dataset", "data-dir")
 	case recorded[dataSetting] == "":
 		r.words = append(r.words, fmt.Sprintf("%s has no digest of its data set, %s: it is taken to be %s", record, recorded["dataset"], describeData(given, d.place)))
+		if dataKind(recorded["dataset"]) == "images" {
+			r.words = append(r.words, "then, pictures were not turned as their EXIF data says, and transparent parts were black: where there are such, trials from now on see other images")
+		}
 		move("dataset", "data-dir", dataSetting, contentsSetting)
 	default:
 		return r, usagef("%s was made with another data set: %s, now %s", record, describeData(recorded, recorded["data-dir"]), describeData(given, d.place))

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/nasbench-go/nasbench/nas/study"
 )
 
 // photos writes n pictures of each class, one of the first transparent in parts, into a new folder.
@@ -136,6 +138,16 @@ func TestPathsGivenAsDataSetsAreUnderstood(t *testing.T) {
 	succeed(t, "data", "info", "images:"+below)
 	succeed(t, "data", "info", "images", "--data-dir", below)
 	succeed(t, "data", "info", "images", "--data-dir="+below)
+}
+
+func TestRecordsOfBeforePicturesWereTurnedSaySo(t *testing.T) {
+	for name, want := range map[string]int{"images:/photos": 2, "digits:/q.csv": 1} {
+		given := study.Settings{"dataset": name, dataSetting: "0123456789abcdef", contentsSetting: "2 classes, 4 images"}
+		r, err := new(dataIdentity).reconcile("study", study.Settings{"dataset": name}, given)
+		if err != nil || len(r.words) != want || want == 2 && !strings.Contains(r.words[1], "transparent parts were black") {
+			t.Errorf("%s: %q, %v", name, r.words, err)
+		}
+	}
 }
 
 func TestColours(t *testing.T) {
