@@ -163,6 +163,9 @@ Further environment variables:
     NASBENCH_DATA    a folder where data sets are looked for, after --data-dir
     NASBENCH_LEVEL   the highest CPU level to use: generic, avx2, avx512 or neon. It may lower
                      the level that the machine offers, never raise it ('nasbench info' says which)
+    NASBENCH_TRACE   when set, a fault of the program itself is printed with its trace, for a report
+    GOMEMLIMIT       as in every Go program: bytes above which garbage is collected at once (default nine
+                     tenths of the memory of the machine, or of the container)
     NO_COLOR         when set, no colours
 
 Exit codes: 0 done; 1 a failure while running; 2 a mistake in the command line, the environment
