@@ -220,6 +220,7 @@ func (a *app) printProfile(r profileReport) error {
 	}
 	fmt.Fprintf(a.stdout, "one run: %s ms, %s img/s, %s GFLOP/s, %s%% of the roofline (median of %s)\n",
 		formatFigure(t.Seconds*1e3), formatFigure(t.ImagesRate), formatFigure(t.FLOPRate/1e9), formatFixed(100*t.Roofline, 1), formatWhole(t.Runs))
+	fmt.Fprintf(a.stdout, "work: %s FLOPs (%s MACs), %s MB moved\n", formatCount(r.FLOPs), formatCount(r.MACs), formatFigure(float64(r.Bytes)/1e6))
 	fmt.Fprintf(a.stdout, "memory: %s MB planned, %s MB in use at the most\n\n", formatFigure(float64(r.Arena)/1e6), formatFigure(float64(r.PeakLive)/1e6))
 	w := newTable(
 		tableColumn{head: "time", unit: "ms", right: true}, tableColumn{head: "share", unit: "%", right: true, spare: 1},

@@ -59,12 +59,12 @@ func TestProfileJSON(t *testing.T) {
 		if err := json.Unmarshal([]byte(profile(t, "--model|small-cnn|--json|--by|"+by)), &r); err != nil {
 			t.Fatal(err)
 		}
-		share, flops := 0.0, int64(0)
+		share, flops, macs := 0.0, int64(0), int64(0)
 		for _, row := range r.Rows {
 			share += row.Timing.Share
-			flops += row.FLOPs
+			flops, macs = flops+row.FLOPs, macs+row.MACs
 		}
-		if flops != r.FLOPs || flops == 0 || share < 0.999 || share > 1.001 {
+		if flops != r.FLOPs || flops == 0 || macs != r.MACs || macs == 0 || share < 0.999 || share > 1.001 {
 			t.Errorf("by %s: rows have %d FLOPs of %d and %v of the time", by, flops, r.FLOPs, share)
 		}
 		m := r.Timing
@@ -76,7 +76,7 @@ func TestProfileJSON(t *testing.T) {
 
 // Figures are written out, every column has a header, and a machine that was disturbed is called so.
 func TestProfileTextIsForPeople(t *testing.T) {
-	report := profileReport{Model: "m", Mode: "train", Input: "128x28x28x1", Level: "avx2", Threads: 2, Arena: 65_900_000, PeakLive: 65_900_000}
+	report := profileReport{Model: "m", Mode: "train", Input: "128x28x28x1", Level: "avx2", Threads: 2, FLOPs: 320_000_000, MACs: 158_000_000, Bytes: 39_000_000, Arena: 65_900_000, PeakLive: 65_900_000}
 	report.Timing = profileTiming{
 		Seconds: 0.00341, Runs: 1234, ImagesRate: 37542, FLOPRate: 93.87e9, Roofline: 0.909, PeakFLOPS: 118e9, CopyBytes: 36.2e9, Measurements: 4, LeastFLOPS: 72e9, LeastCopy: 36e9,
 	}
@@ -95,6 +95,7 @@ func TestProfileTextIsForPeople(t *testing.T) {
 machine: 118 GFLOP/s peak, 36.2 GB/s copy (best of 4 measurements before, between and after the runs)
 the machine was not calm: its peak was 72 to 118 GFLOP/s, its copy 36 to 36.2 GB/s
 one run: 3.41 ms, 37,540 img/s, 93.87 GFLOP/s, 90.9% of the roofline (median of 1,234)
+work: 320M FLOPs (158M MACs), 39 MB moved
 memory: 65.9 MB planned, 65.9 MB in use at the most
 
      time  share  compute  traffic  intensity  roofline  live  calls  layer        operation  output
