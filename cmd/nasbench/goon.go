@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/nasbench-go/nasbench/kernels"
 	"github.com/nasbench-go/nasbench/nas/oneshot"
@@ -29,6 +30,11 @@ func (s *session) noteExhausted(trials int) error {
 		return err
 	}
 	return m.Add("trials", float64(trials))
+}
+
+// longer returns the time to go on with where a search has come to nothing in a time: twice as much, or as much as two trials take.
+func longer(limit, need time.Duration) time.Duration {
+	return max(2*limit, (2*need + time.Second - 1).Truncate(time.Second))
 }
 
 // moreTrials returns how many trials a study shall have in all to go on, when it has all below a number; 0 if it cannot have more.
@@ -92,7 +98,7 @@ func (s *session) goOnCommand(trials []study.Trial, stop study.Stop, interrupted
 		args = append(args, "--trials", fmt.Sprint(limit))
 	}
 	if s.time > 0 {
-		args = append(args, "--time", shortDuration(s.time))
+		args = append(args, "--time", shortDuration(max(s.time, s.moreTime)))
 	}
 	return atLevel(s.level.String()) + program(os.Args[0], currentBuild()) + " " + command(args...)
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nasbench-go/nasbench/nas/study"
 )
@@ -174,4 +175,23 @@ func fewArchitectures(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+func TestATimeInWhichNothingWasDoneIsNotSuggestedAgain(t *testing.T) {
+	for _, c := range []struct{ limit, need, want time.Duration }{
+		{10 * time.Second, 0, 20 * time.Second},
+		{10 * time.Second, 7 * time.Second, 20 * time.Second},
+		{10 * time.Second, 20*time.Second + 1, 41 * time.Second},
+	} {
+		if got := longer(c.limit, c.need); got != c.want {
+			t.Errorf("%v, a trial takes %v: %v, want %v", c.limit, c.need, got, c.want)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "s.db")
+	r := nasbench(t, nil, "search", "--study", file, "--time", "1ms", "--quiet")
+	if next := hint(t, r.stdout); next != nil {
+		if d, err := time.ParseDuration(after(next, "--time")); err != nil || d <= time.Millisecond {
+			t.Errorf("%q", next)
+		}
+	}
 }

@@ -160,6 +160,7 @@ type session struct {
 	earlier         []study.Trial      // that the strategy is told before it begins
 	earlierSettings study.Settings     // of their study
 	pace            evaluator.Pace     // of the final training, where the time is limited
+	moreTime        time.Duration      // to go on with, where the time was too short for anything; 0 otherwise
 	noFinal         string             // why there is none, where the time does not allow it
 	limit           context.Context    // ends with that of the command, and when the time is used up
 	given           []string           // flags of the user's own that say where something lies
@@ -487,6 +488,9 @@ func (s *session) run(ctx context.Context) error {
 	if runErr == nil && outcome.Best != nil && s.finalEpochs > 0 && train != nil {
 		r.final, runErr = s.validate(ctx, train, outcome.Best)
 		interrupted = runErr != nil && ctx.Err() != nil
+	}
+	if outcome.Stop == study.StopTime && len(outcome.Trials) == len(recorded) {
+		s.moreTime = longer(s.time, outcome.Need)
 	}
 	if outcome.Stop == study.StopExhausted {
 		if err := s.noteExhausted(len(outcome.Trials)); err != nil && runErr == nil {
