@@ -264,10 +264,11 @@ func epochsOf(f study.Final) string {
 
 // printFinals prints final trainings in so many columns of a terminal; 0 is no bound.
 func printFinals(out io.Writer, finals []study.Final, width int) error {
-	w := newTable(tableColumn{head: "TRIAL"}, tableColumn{head: "SEED"}, tableColumn{head: "EPOCHS"}, tableColumn{head: "TEST ACCURACY"},
+	w := newTable(tableColumn{head: "TRIAL"}, tableColumn{head: "SEED"}, tableColumn{head: "EPOCHS"}, tableColumn{head: "TEST ACCURACY"}, tableColumn{head: "95%", spare: 2},
 		tableColumn{head: "TEST LOSS", spare: 3}, tableColumn{head: "TEST IMAGES", spare: 5}, tableColumn{head: "TRAINED ON", spare: 6}, tableColumn{head: "SECONDS", spare: 4})
 	for _, f := range finals {
-		w.row(fmt.Sprint(f.Trial), fmt.Sprint(f.Seed), epochsOf(f), formatFixed(f.TestAccuracy, 4), formatFixed(f.TestLoss, 4),
+		low, high := evaluator.AccuracyInterval(f.TestAccuracy, f.TestImages)
+		w.row(fmt.Sprint(f.Trial), fmt.Sprint(f.Seed), epochsOf(f), formatFixed(f.TestAccuracy, 4), fmt.Sprintf("%.4f to %.4f", low, high), formatFixed(f.TestLoss, 4),
 			formatWhole(f.TestImages), formatWhole(f.TrainImages), formatFixed(f.Timing.Seconds, 1))
 	}
 	return w.write(out, width)

@@ -113,7 +113,7 @@ func (f *oneshotFlags) supernet(s space.Space, data evaluator.Data, recipe evalu
 		}
 	}
 	o.Report = func(e oneshot.Epoch) {
-		d.line("supernet: epoch %d of %d: loss %.4f over %s, %s parameters, %.0fs", e.Epoch, o.Epochs, e.Loss, plural(e.Paths, "path"), formatCount(int64(e.Params)), e.Seconds)
+		d.line("supernet: epoch %d of %d: loss %.4f over %s, %s parameters, %s", e.Epoch, o.Epochs, e.Loss, plural(e.Paths, "path"), formatCount(int64(e.Params)), formatTime(time.Duration(e.Seconds*float64(time.Second))))
 		print(oneshotRecord{Type: "supernet", Epoch: &e, Timing: &supernetSeconds{e.Seconds}})
 	}
 	return o

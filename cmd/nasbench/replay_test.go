@@ -34,7 +34,7 @@ func withoutTiming(x any) any {
 func TestWhatVariesFromRunToRunStandsInTiming(t *testing.T) {
 	const small = "--train-samples 120 --epochs 1 --batch 20 --seed 3"
 	recorded := filepath.Join(t.TempDir(), "s.db")
-	succeed(t, strings.Fields("search --quiet --final-epochs 0 --trials 2 --study "+recorded+" "+small)...)
+	succeed(t, strings.Fields("search --quiet --final-epochs 1 --trials 2 --study "+recorded+" "+small)...)
 	table := []string{
 		"search --study DIR/s.db --trials 3 --workers 2 --final-epochs 1 --final-seeds 2 " + small,
 		"search --study DIR/s.db --trials 4 --strategy evolution --population 2 --pareto score,-params --final-epochs 0 " + small,
