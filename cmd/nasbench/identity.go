@@ -45,6 +45,14 @@ func (d *dataIdentity) record(settings study.Settings) {
 	}
 }
 
+// readAsThen adds to settings on record, of before data sets had digests, what the program did with pictures then and would do otherwise now: what was transparent became
+// black.
+func readAsThen(recorded study.Settings) {
+	if recorded[dataSetting] == "" && dataKind(recorded["dataset"]) == "images" && recorded["background"] == "" {
+		recorded["background"] = "black"
+	}
+}
+
 // describeData names the data set of some settings, with the place where its files were found unless that is "".
 func describeData(s study.Settings, place string) string {
 	var parts []string
@@ -100,6 +108,9 @@ func (d *dataIdentity) reconcile(record string, recorded, given study.Settings) 
 			r.words = append(r.words, "then, pictures were not turned as their EXIF data says, and transparent parts were black: where there are such, trials from now on see other images")
 		}
 		move("dataset", "data-dir", dataSetting, contentsSetting)
+		if b := given["background"]; b != "" {
+			r.changes["background"] = b // see readAsThen
+		}
 	default:
 		return r, usagef("%s was made with another data set: %s, now %s", record, describeData(recorded, recorded["data-dir"]), describeData(given, d.place))
 	}

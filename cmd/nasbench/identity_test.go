@@ -556,6 +556,38 @@ func TestNamesOfSideFiles(t *testing.T) {
 	}
 }
 
+// A study is the same by whatever link it is reached, with what lies beside it.
+func TestALinkToAStudyGoesOnWithItsSideFiles(t *testing.T) {
+	dir := t.TempDir()
+	real, link := filepath.Join(dir, "real.db"), filepath.Join(t.TempDir(), "link.db")
+	if err := os.Symlink(real, link); err != nil {
+		t.Skip("no links here:", err)
+	}
+	data := putFile(t, filepath.Join(dir, "q.csv"), digitsOf(4, 80, 3))
+	search := func(study string) {
+		t.Helper()
+		succeed(t, onDigits(study, "digits:"+data, "--strategy", "oneshot", "--oneshot-epochs", "1", "--oneshot-paths", "4")...)
+	}
+	search(real)
+	before, err := os.ReadFile(real + ".search.oneshot")
+	if err != nil {
+		t.Fatal(err)
+	}
+	search(link)
+	after, err := os.ReadFile(real + ".search.oneshot")
+	if err != nil || !bytes.Equal(before, after) || exists(link+".search.oneshot") {
+		t.Errorf("the supernet was trained anew (%v)", err)
+	}
+	for _, name := range []string{real, real + "-wal", real + "-shm"} {
+		os.Remove(name)
+	}
+	putFile(t, link+".search.oneshot", []byte("left"))
+	search(link)
+	if exists(link + ".search.oneshot") {
+		t.Error("what was left beside the link is still there")
+	}
+}
+
 func TestWhatKilledProcessesLeftIsRemoved(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no locks")
@@ -607,5 +639,37 @@ func TestTheSameCommandGoesOn(t *testing.T) {
 	succeed(t, onDigits(file, "digits:"+data)...)
 	if after := identity(); after != before || after == "" {
 		t.Errorf("identity %q, then %q", before, after)
+	}
+}
+
+// Pictures were read in one way before data sets had digests: what was transparent became black.
+func TestAnOldStudyOfPicturesReadsThemAsThen(t *testing.T) {
+	dir := t.TempDir()
+	folder, file := pictureFolder(t, filepath.Join(dir, "photos"), "cat", "dog"), filepath.Join(dir, "s.db")
+	search := func(more ...string) ran {
+		t.Helper()
+		return nasbench(t, nil, append([]string{"search", "--study", file, "--final-epochs", "0", "--trials"}, more...)...)
+	}
+	succeed(t, onDigits(file, "images:"+folder, "--image-size", "8", "--background", "black")...)
+	f, err := study.OpenFile(file, study.FileOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Amend("search", study.Settings{"background": "", dataSetting: "", contentsSetting: ""}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantOneLine(t, search("3", "--background", "white"), exitUsage, "background was black, now ")
+	for trials := 3; trials < 5; trials++ {
+		r := search(fmt.Sprint(trials), "--json")
+		if r.code != exitOK {
+			t.Fatal(r.stderr)
+		}
+		lines := objects(t, r.stdout)
+		if got := inside(lines[len(lines)-1], "settings", "background"); got != "black" || strings.Contains(r.stderr, "is taken to be") != (trials == 3) {
+			t.Errorf("background %v: %s", got, r.stderr)
+		}
 	}
 }

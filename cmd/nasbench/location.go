@@ -106,7 +106,7 @@ func findRecorded(flags *pflag.FlagSet, record string, given []string) error {
 const maxSideName = 120
 
 // sideFile returns the path of a file of a study beside the study file. A name that is not fit for a file, which studies of earlier versions may have, is
-// replaced by what is left of it and a sum of the whole.
+// replaced by what is left of it and a sum of the whole. Of a link to a study file it is the file beside the study file itself, unless there is one beside the link.
 func sideFile(studyFile, name, kind string) string {
 	safe := strings.Map(func(r rune) rune {
 		bad := `/`
@@ -126,7 +126,13 @@ func sideFile(studyFile, name, kind string) string {
 		}
 		safe += "-" + hex.EncodeToString(sum[:6])
 	}
-	return studyFile + "." + safe + "." + kind
+	beside := func(file string) string { return file + "." + safe + "." + kind }
+	if info, err := os.Lstat(studyFile); err == nil && info.Mode()&os.ModeSymlink != 0 && !exists(beside(studyFile)) {
+		if target, err := filepath.EvalSymlinks(studyFile); err == nil {
+			return beside(target)
+		}
+	}
+	return beside(studyFile)
 }
 
 // clearSideFiles removes what lies beside a study file under the name of a study, or of a ranking that begins with that study, if it is about to be begun: such files are of
@@ -136,11 +142,13 @@ func clearSideFiles(f *study.File, name, side string) (words []string, err error
 		return nil, err
 	}
 	for _, kind := range []string{dartsStrategy, oneshotStrategy, oneshotStrategy + ".paths", "final"} {
-		path := sideFile(f.Path(), side, kind)
-		if info, err := os.Lstat(path); err != nil || info.IsDir() || os.Remove(path) != nil {
-			continue
+		for range 2 { // beside a link, and beside the study file
+			path := sideFile(f.Path(), side, kind)
+			if info, err := os.Lstat(path); err != nil || info.IsDir() || os.Remove(path) != nil {
+				continue
+			}
+			words = append(words, fmt.Sprintf("removed %s: it was left by a study that is not on record any more", path))
 		}
-		words = append(words, fmt.Sprintf("removed %s: it was left by a study that is not on record any more", path))
 	}
 	return words, nil
 }

@@ -159,6 +159,7 @@ func (a *app) rank(ctx context.Context, flags *pflag.FlagSet, o *rankOptions) (e
 				return err
 			}
 		} else {
+			readAsThen(info.Settings)
 			if err := adopt(flags, rankSettings(), info.Settings); err != nil {
 				return fmt.Errorf("study %s: %q: %w", r.file.Path(), o.studyName, err)
 			}
@@ -329,6 +330,7 @@ func (r *ranking) openStudies() (stores []study.Store, settings study.Settings, 
 			return nil, nil, err
 		}
 		if ok {
+			readAsThen(info.Settings)
 			more, err := r.dataIdentity.amendStudy(r.file, r.space, name, info.Settings, settings)
 			if err != nil {
 				return nil, nil, err

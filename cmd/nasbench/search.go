@@ -291,6 +291,7 @@ func (s *session) goOn(ctx context.Context) error {
 	}
 	if ok {
 		s.recorded = info.Settings
+		readAsThen(s.recorded)
 		if err := adopt(s.flags, slices.Concat(searchSettings(), tabularSettings()), info.Settings); err != nil {
 			return fmt.Errorf("study %s: %q: %w", s.file.Path(), s.studyName, err)
 		}

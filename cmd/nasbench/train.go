@@ -223,6 +223,7 @@ func (o *trainOptions) adoptCheckpoint(flags *pflag.FlagSet, given []string) err
 		}
 		o.recorded[name] = value
 	}
+	readAsThen(o.recorded)
 	if err := adopt(flags, trainSettings(), o.recorded); err != nil {
 		return fmt.Errorf("--resume: %s: %w", o.resume, err)
 	}
