@@ -105,7 +105,7 @@ func (d *dataIdentity) reconcile(record string, recorded, given study.Settings) 
 	case recorded[dataSetting] == "":
 		r.words = append(r.words, fmt.Sprintf("%s has no digest of its data set, %s: it is taken to be %s", record, recorded["dataset"], describeData(given, d.place)))
 		if dataKind(recorded["dataset"]) == "images" {
-			r.words = append(r.words, "then, pictures were not turned as their EXIF data says, and transparent parts were black: where there are such, trials from now on see other images")
+			r.words = append(r.words, "then, pictures were not turned as their EXIF data says: where there are such, trials from now on see other images; transparent parts stay black")
 		}
 		move("dataset", "data-dir", dataSetting, contentsSetting)
 		if b := given["background"]; b != "" {

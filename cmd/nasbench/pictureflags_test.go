@@ -144,7 +144,7 @@ func TestRecordsOfBeforePicturesWereTurnedSaySo(t *testing.T) {
 	for name, want := range map[string]int{"images:/photos": 2, "digits:/q.csv": 1} {
 		given := study.Settings{"dataset": name, dataSetting: "0123456789abcdef", contentsSetting: "2 classes, 4 images"}
 		r, err := new(dataIdentity).reconcile("study", study.Settings{"dataset": name}, given)
-		if err != nil || len(r.words) != want || want == 2 && !strings.Contains(r.words[1], "transparent parts were black") {
+		if err != nil || len(r.words) != want || want == 2 && !strings.Contains(r.words[1], "transparent parts stay black") {
 			t.Errorf("%s: %q, %v", name, r.words, err)
 		}
 	}
