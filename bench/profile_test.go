@@ -46,7 +46,7 @@ func TestRooflinesOfABusyMachine(t *testing.T) {
 // The rows of a profile account for all work and, with the time of one run each, for the time of a run.
 func TestProfileProgram(t *testing.T) {
 	for _, m := range Models() {
-		m.Input[0] = 4
+		m.Input[0] = 2
 		for _, mode := range []Mode{Train, Infer} {
 			t.Run(m.Name+"/"+string(mode), func(t *testing.T) {
 				s := newSubject(t, m, mode, nil)

@@ -211,6 +211,7 @@ var hostileLines = []string{
 // No value of a flag, and none of some hostile command lines, makes the program end with a trace, hang, or take more memory than there is: it says in one line what is
 // wrong, or runs until it is interrupted.
 func TestNoFlagEndsInATrace(t *testing.T) {
+	onceForAllLevels(t)
 	table, dir := writeTable(t), t.TempDir()
 	runs := hostileRuns(t, dir, table)
 	for i, line := range hostileLines {

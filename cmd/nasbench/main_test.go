@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/nasbench-go/nasbench/kernels"
 )
 
 // asProgram in the environment makes the test binary behave as the program, for what needs a
@@ -29,6 +31,15 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	os.RemoveAll(home)
 	os.Exit(code)
+}
+
+// onceForAllLevels leaves a slow test out where NASBENCH_LEVEL asks for the tests of another CPU level than the machine's: what it is about does not
+// depend on the level.
+func onceForAllLevels(t *testing.T) {
+	t.Helper()
+	if level := os.Getenv(kernels.LevelVariable); level != "" {
+		t.Skipf("%s=%s: tested where the level is the machine's own", kernels.LevelVariable, level)
+	}
 }
 
 // ran is what one run of the command left.

@@ -32,6 +32,7 @@ func withoutTiming(x any) any {
 
 // Of two runs of a command with --json, whatever stands outside of timing is the same.
 func TestWhatVariesFromRunToRunStandsInTiming(t *testing.T) {
+	onceForAllLevels(t)
 	const small = "--train-samples 120 --epochs 1 --batch 20 --seed 3"
 	recorded := filepath.Join(t.TempDir(), "s.db")
 	succeed(t, strings.Fields("search --quiet --final-epochs 1 --trials 2 --study "+recorded+" "+small)...)
