@@ -71,7 +71,8 @@ func (s *session) finalEpoch(best *study.Trial) time.Duration {
 func allowance(limit time.Duration) time.Duration { return max(2*time.Second, limit/20) }
 
 // fitEpochs returns how many epochs, of want at the most, so many trainings of a pace can have in the time that is left of a limit. A quarter of what
-// the limit may be missed by is used, so that an epoch that nearly fits is not given up.
+// the limit may be missed by is used, so that an epoch that nearly fits is not given up. One training of a single epoch is begun even if only half of that fits:
+// it is cut off then, which is more than no final training.
 func fitEpochs(limit, left time.Duration, pace evaluator.Pace, trainings, want int) int {
 	each := (left+allowance(limit)/4)/time.Duration(trainings) - pace.Start - pace.Test
 	if each <= 0 {
@@ -80,7 +81,11 @@ func fitEpochs(limit, left time.Duration, pace evaluator.Pace, trainings, want i
 	if pace.Epoch <= 0 {
 		return want
 	}
-	return int(min(int64(want), int64(each/pace.Epoch)))
+	epochs := int(min(int64(want), int64(each/pace.Epoch)))
+	if epochs == 0 && trainings == 1 && each >= pace.Epoch/2 {
+		epochs = min(1, want)
+	}
+	return epochs
 }
 
 // cutOff is when a final training is cut off that is slower than was measured, so that what there is can be measured within what the limit may be
