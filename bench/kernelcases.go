@@ -79,7 +79,7 @@ func numbers(shape, sep, form string) ([]int, error) {
 	if len(parts) != len(names) {
 		return nil, fmt.Errorf("bench: shape %q: want %s", shape, form)
 	}
-	product := 1
+	product := int64(1)
 	list := make([]int, len(parts))
 	for i, p := range parts {
 		n, err := strconv.Atoi(p)
@@ -87,9 +87,10 @@ func numbers(shape, sep, form string) ([]int, error) {
 			return nil, fmt.Errorf("bench: shape %q: %s is %q, want a number from 1 to 2^30", shape, names[i], p)
 		}
 		list[i] = n
-		if product *= n; product > 1<<50 {
+		if product > 1<<50/int64(n) { // the product itself may be too large to count
 			return nil, fmt.Errorf("bench: shape %q is too large", shape)
 		}
+		product *= int64(n)
 	}
 	return list, nil
 }

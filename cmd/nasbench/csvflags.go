@@ -23,7 +23,7 @@ func csvFlagNames() []string { return []string{"label-column", "header", "pixel-
 func (c *csvFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&c.label, "label-column", "", "`NAME` in the header, or number from 1, of the column with the labels of data set digits (default found by itself)")
 	c.header = dataset.HeaderAuto
-	flags.Var(nameValue{p: (*string)(&c.header), names: headerNames()}, "header", "whether the first line of data set digits is a header: `yes`, no, or auto to find out")
+	flags.Var(nameValue{p: (*string)(&c.header), names: headerNames()}, "header", "`ANSWER` to whether the first line of data set digits is a header: yes, no, or auto to find out")
 	flags.Var(scaleValue{&c.scale}, "pixel-scale", "`VALUE` of a white pixel of data set digits, above which pixels are clipped: 1, 16, 255 or any other, or auto to find out which of the three")
 }
 
